@@ -1,0 +1,64 @@
+# `make help` lists what there is. Every target sets up what it needs; nothing is installed by hand.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+RESULTS := reports/allure-results
+OPTIONS ?=
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help bench test test-e2e lint format types overhead report constraints clean
+
+help: ## Show this list
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Model Lab needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	@node --version 2>/dev/null | grep -qE '^v(2[0-9]|[3-9][0-9])' || $(BIN)/pip install --quiet -c constraints.txt -e '.[node]'
+	@touch $@
+
+bench: $(STAMP) ## Measure: fetch weights and speech, run both lanes into one run, write the report (OPTIONS="--model ...")
+	@rm -rf $(RESULTS)
+	@$(BIN)/modellab fetch
+	@status=0; \
+	$(BIN)/pytest benchmarks -m accuracy -n $(WORKERS) --alluredir $(RESULTS) $(OPTIONS) || status=$$?; \
+	[ $$status -gt 1 ] || $(BIN)/pytest benchmarks -m timing -n 0 --alluredir $(RESULTS) --run-dir runs/latest $(OPTIONS) || status=$$?; \
+	[ $$status -gt 1 ] || $(BIN)/modellab report runs/latest --allure-results $(RESULTS); \
+	exit $$status
+
+report: $(STAMP) ## Write the report of the newest run again
+	@$(BIN)/modellab report runs/latest --allure-results $(RESULTS)
+
+overhead: $(STAMP) ## Measure what the harness costs against a bare loop over the same model
+	@$(BIN)/python benchmarks/overhead.py
+
+test: $(STAMP) ## Run the project's tests, but for those that need a browser
+	@echo "Left out: the tests that need a browser (make test-e2e)."
+	@$(BIN)/pytest
+
+test-e2e: $(STAMP) ## Run the tests that need a browser
+	@$(BIN)/pytest tests/e2e
+
+lint: $(STAMP) ## Check style, types, definitions and workflows
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+format: $(STAMP) ## Write the code in the house's style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+constraints: ## Pin every dependency anew, as of today
+	rm -rf $(VENV)-pins && $(PYTHON) -m venv $(VENV)-pins
+	$(VENV)-pins/bin/pip install --quiet --disable-pip-version-check -e '.[all,dev,node]'
+	$(VENV)-pins/bin/pip freeze --exclude-editable | sed -E 's/\+cpu$$//' | sort -f > constraints.txt
+	rm -rf $(VENV)-pins
+
+clean: ## Remove the environment, caches and everything generated; runs stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build dist reports/allure-results reports/site

@@ -1,0 +1,1 @@
+"""This repository's own fixtures. The plugin itself is registered by its entry point."""

@@ -1,0 +1,138 @@
+"""Backend: what every runtime looks like to the bench. DecodeOptions: how it is asked to listen."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal, Self
+
+from typing_extensions import TypeAliasType
+
+from modellab.checkpoints.weights import Weights
+from modellab.speech.audio import Audio
+from modellab.speech.transcript import Transcript
+
+JsonValue = TypeAliasType("JsonValue", "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeOptions:
+    """How a model is asked to listen. Equal options make two runtimes comparable.
+
+    `language` forces one language on every utterance; None passes on the one the corpus states, else the model
+    detects it. `temperatures` are tried in turn where the runtime falls back. `timestamps` chooses what the model
+    is asked to write beside the words: nothing, times of segments, or times of words. Recordings of more than 30 s
+    want times: without them a Whisper model moves on by whole windows and cuts words at their edges.
+    """
+
+    language: str | None = None
+    task: Literal["transcribe", "translate"] = "transcribe"
+    beam_size: int = 1
+    temperatures: tuple[float, ...] = (0.0,)
+    condition_on_previous_text: bool = False
+    vad: bool = False
+    timestamps: Literal["none", "segment", "word"] = "none"
+    prompt: str | None = None
+    max_new_tokens: int = 224
+
+    def changed(self) -> frozenset[str]:
+        """Give the names of the options that are not at their defaults."""
+        default = DecodeOptions()
+        return frozenset(f.name for f in fields(self) if getattr(self, f.name) != getattr(default, f.name))
+
+
+@dataclass(kw_only=True)
+class Backend(ABC):
+    """A recogniser. Its fields are its options and go into the record of what it wrote.
+
+    A backend only listens: it holds no clock, no cache and no score. `transcribe` gives finished values in the
+    order of the audios. `load` is called once before, `close` once or more after; `with backend:` does both.
+
+    Attributes:
+        layout: the checkpoint layout it reads; "none" where it needs no weights of ours.
+        package: the distribution to install.
+        modules: what importing the runtime means, so that a cold start can time it apart.
+        cannot_honour: names of the decode options it has no counterpart for.
+        weights: what to load, in this class's `layout`.
+        device: "cpu", "cuda", "cuda:1" or "mps".
+        compute_type: the precision of the arithmetic: float32, float16, bfloat16, int8 or int8_float16.
+        threads: processor threads the runtime may use.
+        decode: how to listen.
+    """
+
+    layout: ClassVar[str]
+    package: ClassVar[str]
+    modules: ClassVar[tuple[str, ...]]
+    cannot_honour: ClassVar[frozenset[str]] = frozenset()
+
+    weights: Weights | None
+    device: str = "cpu"
+    compute_type: str = "float32"
+    threads: int = 1
+    decode: DecodeOptions = DecodeOptions()
+
+    @classmethod
+    @abstractmethod
+    def refusal(cls, device: str, compute_type: str) -> str | None:
+        """Say why this device and compute type cannot run here, in one sentence; None where they can.
+
+        Called only where the runtime's package is installed; loads no weights.
+        """
+
+    @abstractmethod
+    def load(self) -> None:
+        """Read the weights.
+
+        Raises:
+            BadCheckpoint: when they are not in this runtime's layout.
+        """
+
+    @abstractmethod
+    def transcribe(self, audios: Sequence[Audio], language: str | None = None) -> Sequence[Transcript]:
+        """Give one finished transcript per audio, in order.
+
+        Args:
+            audios: one or more; together they are one batch.
+            language: what is spoken in all of them, where the caller knows; `decode.language` goes before it.
+        """
+
+    def close(self) -> None:  # noqa: B027
+        """Give the memory back; harmless when called again."""
+
+    def not_honoured(self) -> tuple[str, ...]:
+        """Give the names of the decode options that were asked for and that this runtime cannot follow."""
+        return tuple(sorted(self.decode.changed() & self.cannot_honour))
+
+    def options(self) -> dict[str, JsonValue]:
+        """Give the fields as JSON values, the weights by name and hash, for the record."""
+        own: dict[str, JsonValue] = {}
+        for field in fields(self):
+            if not field.init:
+                continue
+            value = getattr(self, field.name)
+            if isinstance(value, Weights):
+                own["weights"] = {
+                    "checkpoint": value.checkpoint,
+                    "layout": value.layout,
+                    "revision": value.revision,
+                    "sha256": value.sha256,
+                }
+            elif isinstance(value, DecodeOptions):
+                own["decode"] = {f.name: _json(getattr(value, f.name)) for f in fields(value)}
+            else:
+                own[field.name] = _json(value)
+        return own
+
+    def __enter__(self) -> Self:
+        self.load()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _json(value: object) -> JsonValue:
+    if isinstance(value, tuple):
+        return [_json(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)

@@ -1,0 +1,59 @@
+"""Which runtimes there are: a name maps to one class, by entry point, so that anybody's package can add one."""
+
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+
+from modellab.backends.base import Backend
+from modellab.errors import BackendUnavailable, UnknownName
+
+GROUP = "modellab.backends"
+COMPUTE_TYPES = ("float32", "float16", "bfloat16", "int8", "int8_float16")
+
+
+def backend_names() -> tuple[str, ...]:
+    """Give the names of all installed backends, sorted."""
+    return tuple(sorted(_found()))
+
+
+def backend_class(name: str) -> type[Backend]:
+    """Give the class of a backend; its runtime is not imported.
+
+    Raises:
+        UnknownName: when no installed package offers a backend of this name.
+        BackendUnavailable: when its module cannot be imported.
+    """
+    found = _found()
+    if name not in found:
+        raise UnknownName("backend", name, found)
+    try:
+        loaded = found[name].load()
+    except ImportError as error:
+        raise BackendUnavailable(f"backend {name!r} ({found[name].value}) cannot be imported: {error}") from error
+    if not (isinstance(loaded, type) and issubclass(loaded, Backend)):
+        raise BackendUnavailable(f"backend {name!r} ({found[name].value}) is not a class derived from Backend")
+    return loaded
+
+
+def runtime_version(name: str) -> str | None:
+    """Give the version of a backend's runtime; None where it is not installed."""
+    try:
+        return version(backend_class(name).package)
+    except PackageNotFoundError:
+        return None
+
+
+def refusal(name: str, device: str, compute_type: str) -> str | None:
+    """Say why a combination cannot run on this machine, and what helps; None where it can.
+
+    Raises:
+        UnknownName: when no backend has this name, or no backend knows this compute type.
+    """
+    backend = backend_class(name)
+    if compute_type not in COMPUTE_TYPES:
+        raise UnknownName("compute type", compute_type, COMPUTE_TYPES)
+    if runtime_version(name) is None:
+        return f"backend {name!r} needs package {backend.package!r}: pip install 'modellab[{name}]'"
+    return backend.refusal(device, compute_type)
+
+
+def _found() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}

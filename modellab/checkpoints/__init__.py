@@ -1,0 +1,1 @@
+"""Which weights: what is known of them, where they come from, and the layout each runtime reads."""

@@ -1,0 +1,105 @@
+"""Layouts: a checkpoint's weights on this disk, as the runtime that asks for them reads them."""
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+from modellab.checkpoints.convert import CONVERSIONS, VERSION
+from modellab.checkpoints.registry import WEIGHTS_FILE, Checkpoint
+from modellab.checkpoints.weights import Weights
+from modellab.errors import BackendUnavailable, BadCheckpoint
+from modellab.sources.cache import build_once, bytes_on_disk, is_verified, obtain, verified
+
+_STAMP = "converted.json"
+
+
+def prepare(checkpoint: Checkpoint, layout: str, cache: Path) -> Weights:
+    """Give a checkpoint's weights in a layout: fetched, verified and converted where that was not done before.
+
+    Raises:
+        SourceUnreachable: when no source can give its files.
+        WrongHash: when the sources give other files than were pinned.
+        BadCheckpoint: when its files do not convert to this layout.
+        BackendUnavailable: when a package that the conversion needs is not installed.
+    """
+    convert = _conversion(checkpoint, layout)
+    original = obtain(checkpoint.fileset, _original(checkpoint, cache))
+    folder = original
+    if convert is not None:
+        folder = _converted(checkpoint, layout, cache)
+        build_once(folder, lambda: _is_whole(folder), lambda part: _convert(convert, original, part))
+    return Weights(
+        checkpoint=checkpoint.name,
+        layout=layout,
+        revision=checkpoint.revision,
+        sha256=verified(original)[WEIGHTS_FILE[checkpoint.layout]].sha256,
+        languages=checkpoint.languages,
+        folder=folder,
+    )
+
+
+def locate(checkpoint: Checkpoint, layout: str, cache: Path) -> Path | None:
+    """Give the folder with the weights in a layout where they are already there, whole; None where not."""
+    if layout == checkpoint.layout:
+        folder = _original(checkpoint, cache)
+        return folder if is_verified(checkpoint.fileset, folder) else None
+    folder = _converted(checkpoint, layout, cache)
+    return folder if _is_whole(folder) else None
+
+
+def is_present(checkpoint: Checkpoint, layout: str, cache: Path) -> bool:
+    """Say whether the weights in a layout are there, so that `prepare` would neither fetch nor convert."""
+    return locate(checkpoint, layout, cache) is not None
+
+
+def disk_bytes(checkpoint: Checkpoint, cache: Path) -> int:
+    """Give the bytes that a checkpoint takes on this disk in all its layouts together."""
+    return bytes_on_disk(_home(checkpoint, cache))
+
+
+def _home(checkpoint: Checkpoint, cache: Path) -> Path:
+    return cache / "checkpoints" / checkpoint.name
+
+
+def _original(checkpoint: Checkpoint, cache: Path) -> Path:
+    return _home(checkpoint, cache) / checkpoint.layout
+
+
+def _converted(checkpoint: Checkpoint, layout: str, cache: Path) -> Path:
+    """Give the folder of a conversion, named by what it is made from and by which version of the converter."""
+    seen = verified(_original(checkpoint, cache))
+    facts = "".join(f"{name}={seen[name].sha256};" for name in sorted(seen))
+    return _home(checkpoint, cache) / f"{layout}-{sha256(facts.encode()).hexdigest()[:12]}-v{VERSION}"
+
+
+def _conversion(checkpoint: Checkpoint, layout: str) -> Callable[[Path, Path], None] | None:
+    if layout == checkpoint.layout:
+        return None
+    known = CONVERSIONS.get((checkpoint.architecture, checkpoint.layout, layout))
+    if known is None:
+        listed = ", ".join(f"{kind} from {before} to {after}" for kind, before, after in CONVERSIONS)
+        raise BadCheckpoint(
+            f"{checkpoint.name} is {checkpoint.architecture} in the layout {checkpoint.layout}, and nothing converts "
+            f"that to {layout!r}. Known conversions: {listed}."
+        )
+    return known
+
+
+def _convert(convert: Callable[[Path, Path], None], original: Path, into: Path) -> None:
+    try:
+        convert(original, into)
+    except ImportError as error:
+        raise BackendUnavailable(
+            f"to convert weights needs the package {error.name}: pip install 'modellab[all]'"
+        ) from error
+    sizes = {path.name: path.stat().st_size for path in sorted(into.iterdir())}
+    (into / _STAMP).write_text(json.dumps({"schema": 1, "converter": VERSION, "size_bytes": sizes}, indent=1))
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        sizes = json.loads((folder / _STAMP).read_text())["size_bytes"]
+        return all((folder / name).stat().st_size == size_bytes for name, size_bytes in sizes.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False

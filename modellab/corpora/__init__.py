@@ -1,0 +1,1 @@
+"""Which speech: one reader a format, each giving a Corpus."""

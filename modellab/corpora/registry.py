@@ -1,0 +1,133 @@
+"""Which corpora there are: the definitions of `corpora.toml`, and any manifest or folder by its path."""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from modellab.corpora.manifest import read_manifest
+from modellab.corpora.selection import Selection
+from modellab.corpora.sidecar import read_sidecars
+from modellab.corpora.synthesis import synthesize
+from modellab.errors import BadDefinition, UnknownName
+from modellab.sources.cache import obtain
+from modellab.sources.definition import read_files, read_sources
+from modellab.sources.files import FileSet
+from modellab.sources.table import Table
+from modellab.speech.utterance import Corpus
+
+_KEYS = ("reader", "description", "license", "language", "speaker", "manifest", "sounds", "files", "sources")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusDefinition:
+    """What `corpora.toml` says of one corpus: who reads it, and the files or sounds that it is made of."""
+
+    name: str
+    reader: str
+    description: str
+    license: str
+    language: str = ""
+    speaker: str | None = None
+    manifest: str = "manifest.jsonl"
+    sounds: tuple[Mapping[str, Any], ...] = ()
+    fileset: FileSet = field(default_factory=lambda: FileSet(name="", files=(), sources=()))
+
+    def read(self, cache: Path) -> Corpus:
+        """Give the corpus, fetching its files into the cache first.
+
+        Raises:
+            SourceUnreachable: when no source gives its files.
+            BadManifest: when they cannot be read.
+        """
+        return _READERS[self.reader](self, cache / "corpora" / self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusRegistry:
+    """The corpora that can be named; any other is read by its path."""
+
+    definitions: Mapping[str, CorpusDefinition]
+    source: Path
+
+    def read(self, selection: Selection, cache: Path) -> Corpus:
+        """Give a corpus by name or path, restricted as the selection says.
+
+        Raises:
+            UnknownName: when there is neither a corpus of this name nor a file or folder at this path.
+        """
+        if selection.source in self.definitions:
+            whole = self.definitions[selection.source].read(cache)
+        else:
+            whole = self._read_path(selection)
+        return whole.where(selection.where)
+
+    def _read_path(self, selection: Selection) -> Corpus:
+        path = Path(selection.source).expanduser()
+        manifest = path / "manifest.jsonl" if path.is_dir() else path
+        if manifest.is_file():
+            return read_manifest(manifest, selection.base)
+        if path.is_dir():
+            return read_sidecars(path, selection.base)
+        raise UnknownName(
+            "corpus", selection.source, self.definitions, f"Or give the path of a manifest. Names: {self.source}."
+        )
+
+
+def read_corpora(path: Path) -> CorpusRegistry:
+    """Give the corpora that a TOML file defines.
+
+    Raises:
+        BadDefinition: naming the file, the entry, the key and what is allowed.
+    """
+    try:
+        tables = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BadDefinition(f"cannot read corpora from {path}: {error}") from error
+    top = Table.read(tables, str(path), ("schema", "corpus"))
+    if tables.get("schema") != 1:
+        raise top.refusal("schema", "1")
+    entries = top.table("corpus")
+    return CorpusRegistry(
+        definitions={name: _definition(name, entries.table(name, _KEYS), path.parent) for name in entries.values},
+        source=path,
+    )
+
+
+def _definition(name: str, table: Table, base: Path) -> CorpusDefinition:
+    files = read_files(table.table("files")) if "files" in table.values else ()
+    sources = read_sources(table, base) if "sources" in table.values else ()
+    return CorpusDefinition(
+        name=name,
+        reader=table.choice("reader", _READERS),
+        description=table.text("description"),
+        license=table.text("license"),
+        language=table.optional_text("language") or "",
+        speaker=table.optional_text("speaker"),
+        manifest=table.text("manifest", "manifest.jsonl"),
+        sounds=tuple(Table.read(s, f"{table.where}, sounds").values for s in table.items("sounds"))
+        if "sounds" in table.values
+        else (),
+        fileset=FileSet(name=name, files=files, sources=sources),
+    )
+
+
+def _from_manifest(definition: CorpusDefinition, folder: Path) -> Corpus:
+    path = obtain(definition.fileset, folder) / definition.manifest
+    return read_manifest(path, definition.name, definition.language)
+
+
+def _from_sidecars(definition: CorpusDefinition, folder: Path) -> Corpus:
+    return read_sidecars(obtain(definition.fileset, folder), definition.name, definition.language, definition.speaker)
+
+
+def _from_synthesis(definition: CorpusDefinition, folder: Path) -> Corpus:
+    return synthesize(definition.sounds, definition.name, folder)
+
+
+_READERS: Mapping[str, Callable[[CorpusDefinition, Path], Corpus]] = {
+    "manifest": _from_manifest,
+    "sidecar": _from_sidecars,
+    "synthesis": _from_synthesis,
+}

@@ -1,0 +1,69 @@
+"""Defaults: what `bench.toml` says is run when the command line says nothing."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from modellab.backends.base import DecodeOptions
+from modellab.errors import BadDefinition
+from modellab.sources.table import Table
+
+_LISTS = ("model", "backend", "device", "corpus", "timed_corpus")
+_KEYS = ("schema", *_LISTS, "batch_size", "rounds", "seed", "compute_type", "decode")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """The bench as it is run by default. `compute_types` is by backend; `default` is for those not named."""
+
+    models: tuple[str, ...]
+    backends: tuple[str, ...]
+    devices: tuple[str, ...]
+    corpora: tuple[str, ...]
+    timed_corpora: tuple[str, ...]
+    compute_types: Mapping[str, tuple[str, ...]]
+    batch_size: int
+    rounds: int
+    seed: int
+    decode: DecodeOptions = field(default_factory=DecodeOptions)
+
+    def compute_types_of(self, backend: str) -> tuple[str, ...]:
+        """Give the compute types that a backend is run in."""
+        return self.compute_types.get(backend, self.compute_types["default"])
+
+
+def read_defaults(path: Path) -> Defaults:
+    """Give the defaults that a TOML file holds.
+
+    Raises:
+        BadDefinition: naming the file, the key and what is allowed.
+    """
+    try:
+        document = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BadDefinition(f"cannot read the bench's defaults from {path}: {error}") from error
+    table = Table.read(document, str(path), _KEYS)
+    types = table.table("compute_type")
+    if "default" not in types.values:
+        raise types.refusal("default", "a list of compute types")
+    return Defaults(
+        models=table.texts("model"),
+        backends=table.texts("backend"),
+        devices=table.texts("device"),
+        corpora=table.texts("corpus"),
+        timed_corpora=table.texts("timed_corpus"),
+        compute_types={backend: types.texts(backend) for backend in types.values},
+        batch_size=table.optional_count("batch_size") or 1,
+        rounds=table.optional_count("rounds") or 1,
+        seed=table.optional_count("seed") or 0,
+        decode=_decode(table.table("decode", [f.name for f in fields(DecodeOptions)])),
+    )
+
+
+def _decode(table: Table) -> DecodeOptions:
+    values: dict[str, Any] = dict(table.values)
+    if "temperatures" in values:
+        values["temperatures"] = tuple(values["temperatures"])
+    return DecodeOptions(**values)

@@ -1,0 +1,88 @@
+"""Every error that Model Lab raises on purpose, one class per reason.
+
+ModelLabError
+├── UnknownName          a model, backend, device, corpus or normaliser nobody has heard of
+├── BadDefinition        a definition file (models, corpora, budgets) says something it may not
+├── BadManifest          a manifest's line, file or id is wrong
+├── BadAudio             audio that cannot be read as speech
+├── SourceUnreachable    no source could give a file
+├── WrongHash            a file is not the one that was named
+├── BadCheckpoint        weights whose layout or content a runtime cannot use
+├── BackendUnavailable   a runtime, device or compute type this machine lacks
+├── BadTranscript        a runtime answered something that is not a transcript of what it was given
+├── BadRecord            a record or run file that cannot be read back
+├── StoreFull            a record that could not be written whole
+├── ScoreMismatch        two scores that do not add
+├── MeasurementRefused   a measurement that would mean nothing
+└── ReportToolMissing    a program that draws a report is not there
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ModelLabError(Exception):
+    """Something went wrong that Model Lab can name."""
+
+
+class UnknownName(ModelLabError):
+    """A name that is not in the list it was looked up in."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], remedy: str = "") -> None:
+        self.kind, self.name, self.known = kind, name, tuple(sorted(known))
+        near = get_close_matches(name, self.known, n=1, cutoff=0.4)
+        guess = f" Did you mean {near[0]!r}?" if near else ""
+        listed = ", ".join(self.known) or "none"
+        super().__init__(f"no {kind} {name!r}.{guess} Known: {listed}.{' ' + remedy if remedy else ''}")
+
+
+class BadDefinition(ModelLabError):
+    """A definition file holds a key or a value it may not."""
+
+
+class BadManifest(ModelLabError):
+    """A corpus manifest cannot be read; the message names the file and the line."""
+
+
+class BadAudio(ModelLabError):
+    """A file or array that is not audio a model could listen to."""
+
+
+class SourceUnreachable(ModelLabError):
+    """None of the sources of a file could give it; the message says what each one answered."""
+
+
+class WrongHash(ModelLabError):
+    """A file's SHA-256 is not the one in its definition."""
+
+
+class BadCheckpoint(ModelLabError):
+    """Weights that cannot be used: the wrong layout, a missing tensor, a missing file."""
+
+
+class BackendUnavailable(ModelLabError):
+    """A runtime, device or compute type that cannot run on this machine."""
+
+
+class BadTranscript(ModelLabError):
+    """A backend returned something other than one finished transcript per audio."""
+
+
+class BadRecord(ModelLabError):
+    """A record or run file that cannot be read back."""
+
+
+class StoreFull(ModelLabError):
+    """A record could not be written whole; what was written before it stays."""
+
+
+class ScoreMismatch(ModelLabError):
+    """Scores of different metrics or normalisers were added."""
+
+
+class MeasurementRefused(ModelLabError):
+    """A measurement was asked for where it would mean nothing."""
+
+
+class ReportToolMissing(ModelLabError):
+    """A program that draws a report cannot be found; the message says how to get it."""

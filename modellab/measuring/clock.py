@@ -1,0 +1,17 @@
+"""Clock: the only door to the time that work takes."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import TypeAlias, TypeVar
+
+Clock: TypeAlias = Callable[[], float]
+Result = TypeVar("Result")
+
+MONOTONIC: Clock = perf_counter
+
+
+def timed(work: Callable[[], Result], clock: Clock = MONOTONIC) -> tuple[Result, float]:
+    """Do the work and give its result and the seconds it took."""
+    start = clock()
+    result = work()
+    return result, clock() - start

@@ -1,0 +1,29 @@
+"""The pytest plugin. It sleeps unless the project's configuration names a folder of fixtures (`modellab_fixtures`)."""
+
+from pathlib import Path
+
+import pytest
+
+MARKERS = (
+    "accuracy: what a model hears; may run beside others (-m accuracy -n auto)",
+    "timing: how fast a model hears; must run alone (-m timing -n 0)",
+    "overhead: what the harness itself costs",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the bench's options."""
+    from modellab.plugin.choice import add_options
+
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the bench up where the project has one."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    folder = config.getini("modellab_fixtures")
+    if folder:
+        from modellab.plugin.setup import set_up
+
+        set_up(config, Path(config.rootpath) / folder)

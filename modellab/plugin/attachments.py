@@ -1,0 +1,55 @@
+"""Attachments: what a test adds to Allure, where allure-pytest is installed and asked for results."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from modellab.errors import BadAudio
+from modellab.plugin.heard import Heard, Timed
+from modellab.records.record import Record
+from modellab.reporting.allure import attach_utterances
+from modellab.speech.audio import Audio, read_audio
+from modellab.speech.utterance import Corpus, Utterance
+
+EPICS = {"accuracy": "Accuracy", "timing": "Speed"}
+
+
+class Attachments:
+    """What one test attaches; nothing where Allure does not listen."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+        self._listened = bool(item.config.getoption("allure_report_dir", None))
+
+    def accuracy(self, heard: Heard, corpus: Corpus) -> None:
+        """Attach the worst utterances with their audio, and a table of all."""
+        self._attach(heard.model, heard.corpus, heard.records, {utterance.id: utterance for utterance in corpus})
+
+    def timing(self, timed: Timed, corpus: Corpus) -> None:
+        """Attach the seconds of every round and their plot."""
+        self._attach(timed.model, timed.corpus, timed.records, {utterance.id: utterance for utterance in corpus})
+
+    def _attach(
+        self, model: str, corpus: str, records: tuple[Record, ...], utterances: Mapping[str, Utterance]
+    ) -> None:
+        if not self._listened:
+            return
+        import allure
+
+        def audio_of(record: Record) -> Audio:
+            if record.utterance not in utterances:
+                raise BadAudio(f"no utterance {record.utterance!r} in {corpus}")
+            return read_audio(utterances[record.utterance].audio)
+
+        self._label(model, corpus)
+        attach_utterances(allure.attach, records, audio_of)
+
+    def _label(self, model: str, corpus: str) -> None:
+        import allure
+
+        for marker, epic in EPICS.items():
+            if self._item.get_closest_marker(marker):
+                allure.dynamic.epic(epic)
+        claim = self._item.name.partition("[")[0].removeprefix("test_").replace("_", " ")
+        allure.dynamic.feature(claim)
+        allure.dynamic.title(f"{claim}: {model} on {corpus}")

@@ -1,0 +1,132 @@
+"""Choice: what this call of pytest is asked to measure, from the command line and the defaults."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from modellab.backends.base import DecodeOptions
+from modellab.backends.registry import COMPUTE_TYPES, backend_names
+from modellab.backends.spec import ModelSpec
+from modellab.checkpoints.registry import Registry
+from modellab.corpora.selection import Selection, parse_selection, split_selections
+from modellab.defaults import Defaults
+from modellab.errors import UnknownName
+
+DEVICES = ("cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Models, corpora and how to run them.
+
+    `timed_corpora` are heard in the timing lane. `threads` of None shares the cores out among the workers.
+    """
+
+    specs: tuple[ModelSpec, ...]
+    corpora: tuple[Selection, ...]
+    timed_corpora: tuple[Selection, ...]
+    limit: int | None
+    seed: int
+    batch_size: int
+    rounds: int
+    threads: int | None
+    decode: DecodeOptions
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options of the bench."""
+    group = parser.getgroup("modellab", "speech recognition bench (lists take commas, names take globs)")
+    group.addoption("--model", metavar="NAMES", help="checkpoints of models.toml, such as 'whisper-tiny*'")
+    group.addoption("--backend", metavar="NAMES", help="runtimes, such as faster-whisper,transformers")
+    group.addoption("--device", metavar="NAMES", help="cpu, cuda, cuda:1, mps")
+    group.addoption("--compute-type", metavar="NAMES", help=", ".join(COMPUTE_TYPES))
+    group.addoption("--corpus", metavar="NAMES", help="corpora of corpora.toml, or paths of manifests or folders")
+    group.addoption("--limit", type=int, metavar="N", help="hear N utterances of each corpus, drawn by --seed")
+    group.addoption("--seed", type=int, metavar="N", help="seed of every draw")
+    group.addoption("--batch-size", type=int, metavar="N", help="utterances a batch in the accuracy lane")
+    group.addoption("--rounds", type=int, metavar="N", help="times each utterance is heard in the timing lane")
+    group.addoption("--threads", type=int, metavar="N", help="threads a model may use (the cores, shared by workers)")
+    group.addoption("--run-dir", metavar="DIR", help="write records here, going on with a run that is there")
+    group.addoption(
+        "--cache-dir", metavar="DIR", help="weights and corpora (else $MODELLAB_CACHE_DIR, else the user's)"
+    )
+    parser.addini("modellab_fixtures", "folder with models.toml, corpora.toml, budgets.toml and bench.toml", default="")
+
+
+def choose(config: pytest.Config, defaults: Defaults, checkpoints: Registry) -> Choice:
+    """Give what the options ask for, filling in the defaults.
+
+    Raises:
+        UnknownName: when a name matches nothing, with the nearest that there is.
+        pytest.UsageError: when a number is out of range.
+    """
+    backends = _matching("backend", _names(config, "backend", defaults.backends), backend_names())
+    models = _matching("model", _names(config, "model", defaults.models), checkpoints.names)
+    devices = _devices(_names(config, "device", defaults.devices))
+    asked = _names(config, "compute_type", ())
+    types = _matching("compute type", asked, COMPUTE_TYPES) if asked else None
+    return Choice(
+        specs=tuple(
+            ModelSpec(backend=backend, checkpoint=model, device=device, compute_type=compute_type)
+            for model in models
+            for backend in backends
+            for device in devices
+            for compute_type in types or defaults.compute_types_of(backend)
+        ),
+        corpora=_corpora(config, defaults.corpora),
+        timed_corpora=_corpora(config, defaults.timed_corpora),
+        limit=_count(config, "limit", None),
+        seed=config.getoption("seed") if config.getoption("seed") is not None else defaults.seed,
+        batch_size=_count(config, "batch_size", defaults.batch_size) or 1,
+        rounds=_count(config, "rounds", defaults.rounds) or 1,
+        threads=_count(config, "threads", None),
+        decode=defaults.decode,
+    )
+
+
+def run_folder(config: pytest.Config) -> Path | None:
+    """Give the folder that --run-dir names, with links followed; None where it names none."""
+    named = config.getoption("run_dir")
+    return Path(named).resolve() if named else None
+
+
+def _names(config: pytest.Config, option: str, default: Sequence[str]) -> tuple[str, ...]:
+    given = config.getoption(option)
+    return tuple(part.strip() for part in given.split(",") if part.strip()) if given else tuple(default)
+
+
+def _corpora(config: pytest.Config, default: Sequence[str]) -> tuple[Selection, ...]:
+    given = config.getoption("corpus")
+    selections = tuple(map(parse_selection, split_selections(given) if given else default))
+    names = [selection.name for selection in selections]
+    if len(set(names)) < len(names):
+        raise pytest.UsageError(f"--corpus: two corpora would both be called {max(names, key=names.count)!r}")
+    return selections
+
+
+def _matching(kind: str, patterns: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        matches = [name for name in known if fnmatchcase(name, pattern)]
+        if not matches:
+            raise UnknownName(kind, pattern, known)
+        found |= dict.fromkeys(matches)
+    return tuple(found)
+
+
+def _devices(names: Iterable[str]) -> tuple[str, ...]:
+    for name in names:
+        kind, colon, index = name.partition(":")
+        if kind not in DEVICES or (colon and not (kind == "cuda" and index.isdigit())):
+            raise UnknownName("device", name, (*DEVICES, "cuda:N"))
+    return tuple(names)
+
+
+def _count(config: pytest.Config, option: str, default: int | None) -> int | None:
+    value: int | None = config.getoption(option)
+    if value is not None and value < 1:
+        raise pytest.UsageError(f"--{option.replace('_', '-')} must be 1 or more, not {value}")
+    return default if value is None else value

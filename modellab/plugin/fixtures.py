@@ -1,0 +1,164 @@
+"""Fixtures: the words in which claims are written."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from typing import Any, NoReturn
+
+import pytest
+
+from modellab.errors import MeasurementRefused
+from modellab.measuring.model import Model
+from modellab.plugin.attachments import Attachments
+from modellab.plugin.bench import Bench
+from modellab.plugin.heard import Heard, Timed
+from modellab.records.record import ColdStart
+from modellab.speech.utterance import Corpus, Utterance
+from modellab.verdicts.budget import Budget
+
+FULL_PRECISION = "float32"
+
+Listen = Callable[[Model, Corpus], Heard]
+TimeSpeech = Callable[[Model, Corpus], Timed]
+StartCold = Callable[[Model], ColdStart]
+Limit = Callable[..., float]
+
+
+def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not a branching
+    """Give a plugin whose fixtures are parametrised by what was chosen."""
+    model_ids = [spec.id for spec in bench.choice.specs]
+    same_weights = sorted({spec.checkpoint for spec in bench.choice.specs})
+
+    class Fixtures:
+        """The fixtures of one session."""
+
+        @pytest.fixture(scope="session", params=model_ids)
+        @classmethod
+        def model(cls, request: pytest.FixtureRequest) -> Iterator[Model]:
+            """A chosen model, loaded when first heard and closed when its last test is done."""
+            model = _runnable(bench, request.param)
+            yield model
+            model.close()
+
+        @pytest.fixture(scope="session", params=[selection.name for selection in bench.choice.corpora])
+        @classmethod
+        def corpus(cls, request: pytest.FixtureRequest) -> Corpus:
+            """A chosen corpus."""
+            return bench.corpus(request.param)
+
+        @pytest.fixture(scope="session", params=[selection.name for selection in bench.choice.timed_corpora])
+        @classmethod
+        def timed_corpus(cls, request: pytest.FixtureRequest) -> Corpus:
+            """A corpus chosen for the timing lane."""
+            return bench.corpus(request.param)
+
+        @pytest.fixture(scope="session")
+        @classmethod
+        def silence(cls) -> Corpus:
+            """The corpus in which nobody speaks."""
+            return bench.corpus("silence")
+
+        @pytest.fixture(scope="session", params=same_weights)
+        @classmethod
+        def runtimes(cls, request: pytest.FixtureRequest) -> Iterator[tuple[Model, ...]]:
+            """All chosen models of one checkpoint in float32 that can run here: the same weights on every runtime."""
+            alike = [s for s in bench.choice.specs if (s.checkpoint, s.compute_type) == (request.param, FULL_PRECISION)]
+            models = tuple(bench.model(spec.id) for spec in alike if bench.refusal(spec) is None)
+            if len(models) < 2:  # noqa: PLR2004 - it takes two to differ
+                _skip(f"{request.param} runs here on {len(models)} runtime in {FULL_PRECISION}, so there is no pair")
+            yield models
+            for model in models:
+                model.close()
+
+        @pytest.fixture
+        def listen(self, request: pytest.FixtureRequest) -> Listen:
+            """Give what a model writes for a corpus; each pair is heard once a run."""
+
+            def listen(model: Model, corpus: Corpus) -> Heard:
+                _skip_mismatch(bench, model, corpus)
+                heard = bench.hear(model, corpus)
+                Attachments(request.node).accuracy(heard, corpus)
+                return heard
+
+            return listen
+
+        @pytest.fixture
+        def time_speech(self, request: pytest.FixtureRequest, benchmark: Any) -> TimeSpeech:  # noqa: ANN401
+            """Give the time that a model takes for each utterance of a corpus, alone on the machine."""
+            _refuse_company(request.config, benchmark)
+
+            def time_speech(model: Model, corpus: Corpus) -> Timed:
+                _skip_mismatch(bench, model, corpus)
+                timed = bench.time(model, corpus, lambda hear, rounds: _pedantic(benchmark, hear, rounds))
+                benchmark.extra_info |= {"rtf_median": timed.rtf.median, "rtf_samples": timed.rtf.samples}
+                Attachments(request.node).timing(timed, corpus)
+                return timed
+
+            return time_speech
+
+        @pytest.fixture
+        def start_cold(self, request: pytest.FixtureRequest) -> StartCold:
+            """Give what a fresh process of a model needs before its first transcript."""
+            _refuse_company(request.config)
+
+            def start_cold(model: Model) -> ColdStart:
+                corpus = bench.corpus_for(model)
+                _skip_mismatch(bench, model, corpus)
+                longest = max(corpus, key=lambda utterance: utterance.duration_s)
+                return bench.start_cold(model.spec, longest)
+
+            return start_cold
+
+        @pytest.fixture
+        def budget(self) -> Limit:
+            """Give a limit by its name; where none is set nothing is claimed, so the test is skipped, not passed."""
+
+            def budget(claim: str, model: Model, corpus: Corpus | None = None) -> float:
+                return _limit(bench, claim, model.id, corpus.name if corpus else "*")
+
+            return budget
+
+    return Fixtures()
+
+
+def _runnable(bench: Bench, model_id: str) -> Model:
+    model = bench.model(model_id)
+    refusal = bench.refusal(model.spec)
+    if refusal:
+        _skip(refusal)
+    return model
+
+
+def _limit(bench: Bench, claim: str, model: str, corpus: str) -> float:
+    known = [field.name for field in fields(Budget)]
+    if claim not in known:
+        raise MeasurementRefused(f"no claim {claim!r}; a budget may limit {', '.join(known)}")
+    limit: float | None = getattr(bench.budgets.of(model, corpus), claim)
+    if limit is None:
+        _skip(f"no budget: {claim} of {model} on {corpus} is reported, not judged; set it in budgets.toml")
+    return limit
+
+
+def _skip_mismatch(bench: Bench, model: Model, corpus: Corpus) -> None:
+    reason = bench.mismatch(model, corpus)
+    if reason:
+        _skip(reason)
+
+
+def _skip(reason: str) -> NoReturn:
+    raise pytest.skip.Exception(reason)
+
+
+def _refuse_company(config: pytest.Config, benchmark: Any = None) -> None:  # noqa: ANN401
+    """Refuse to time anything while other tests run on this machine."""
+    if hasattr(config, "workerinput"):
+        raise MeasurementRefused("timing beside other workers means nothing: run it with `pytest -m timing -n 0`")
+    if benchmark is not None and benchmark.disabled:
+        raise MeasurementRefused("timing with --benchmark-disable measures nothing: leave that option out")
+
+
+def _pedantic(benchmark: Any, hear: Callable[[Utterance], None], rounds: Iterator[Utterance]) -> None:  # noqa: ANN401
+    """Let pytest-benchmark call every round, so that its table shows them; our clock stands inside."""
+    turns = list(rounds)
+    if turns:
+        waiting = iter(turns)
+        benchmark.pedantic(hear, setup=lambda: ((next(waiting),), {}), rounds=len(turns))

@@ -1,0 +1,1 @@
+"""What was measured, kept as facts that anybody can score again."""

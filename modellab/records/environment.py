@@ -1,0 +1,67 @@
+"""Environment: the machine, the versions and the commit that a run was made with."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What a figure depends on besides the model. None means that it could not be told."""
+
+    python: str
+    platform: str
+    machine: str
+    processor: str
+    cores: int
+    memory_bytes: int
+    packages: Mapping[str, str]
+    git_commit: str | None
+    git_dirty: bool | None
+
+
+def observe(folder: Path) -> Environment:
+    """Give the environment of this process; the commit is that of the checkout at `folder`, if it is one."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    changes = _git(folder, "status", "--porcelain") if commit else None
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        machine=platform.machine(),
+        processor=_processor(),
+        cores=usable_cores(),
+        memory_bytes=psutil.virtual_memory().total,
+        packages=dict(sorted((d.metadata["Name"].lower(), d.version) for d in distributions())),
+        git_commit=commit,
+        git_dirty=None if changes is None else bool(changes),
+    )
+
+
+def usable_cores() -> int:
+    """Give the number of cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, check=True)  # noqa: S603, S607
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

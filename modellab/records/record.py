@@ -1,0 +1,89 @@
+"""Record and ColdStart: the two facts a bench writes down. Nothing derived is in them."""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal, TypeAlias
+
+from modellab.errors import BadRecord
+from modellab.speech.transcript import Transcript
+
+SCHEMA = 1
+
+Stage = Literal["read", "load", "transcribe", "crash"]
+Lane = Literal["accuracy", "timing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why there is no transcript: where it went wrong, the error's class and its words."""
+
+    stage: Stage
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One model and one utterance: what was said, what was written, and the seconds each round took.
+
+    `transcribe_s` holds one figure a round. An utterance heard in a batch carries the seconds of its whole batch
+    and `batch_size` says how many shared them, so that only batches of one speak of latency.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    model: str
+    corpus: str
+    utterance: str
+    audio_duration_s: float
+    reference: str
+    lane: Lane
+    session: int
+    language: str = ""
+    speaker: str | None = None
+    transcript: Transcript | None = None
+    transcribe_s: tuple[float, ...] = ()
+    batch_size: int = 1
+    failure: Failure | None = None
+    kind: Literal["utterance"] = "utterance"
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        _refuse_unknown_schema(self.schema)
+        if (self.transcript is None) == (self.failure is None):
+            raise BadRecord(f"record of {self.utterance!r}: either a transcript or a failure, not both or neither")
+        if not all(isfinite(value) for value in (self.audio_duration_s, *self.transcribe_s)):
+            raise BadRecord(f"record of {self.utterance!r}: durations must be finite")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStart:
+    """What a fresh process needed before its first answer, in seconds, and the most memory it ever held.
+
+    `import_s` is the runtime's import, `load_s` reading the weights, `first_call_s` the first utterance and
+    `total_s` all of it from the start of the process.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    model: str
+    session: int
+    import_s: float | None = None
+    load_s: float | None = None
+    first_call_s: float | None = None
+    total_s: float | None = None
+    peak_memory_bytes: int | None = None
+    failure: Failure | None = None
+    kind: Literal["cold_start"] = "cold_start"
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        _refuse_unknown_schema(self.schema)
+
+
+Fact: TypeAlias = Record | ColdStart
+
+
+def _refuse_unknown_schema(schema: int) -> None:
+    if schema != SCHEMA:
+        raise BadRecord(f"record of schema {schema}; this version reads schema {SCHEMA}: upgrade modellab")

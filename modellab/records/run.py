@@ -1,0 +1,86 @@
+"""Run: what every record of one run has in common."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from modellab.backends.base import JsonValue
+from modellab.errors import BadRecord
+from modellab.records.environment import Environment
+
+SCHEMA = 1
+
+Outcome = Literal["running", "complete", "partial"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusFacts:
+    """Which speech: the revision hashes audio and references."""
+
+    revision: str
+    utterances: int
+    duration_s: float
+    languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """Which model: the backend's fields, its runtime's version, and the decode options it cannot follow."""
+
+    backend: str
+    runtime_version: str | None
+    options: Mapping[str, JsonValue]
+    not_honoured: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A combination that was asked for and not run, and why. An empty corpus means all of them."""
+
+    model: str
+    corpus: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One call of pytest: a run may hold several, each adding its lane. Times are ISO 8601 in UTC."""
+
+    number: int
+    argv: tuple[str, ...]
+    started_at: str
+    workers: int
+    seed: int
+    limit: int | None
+    models: Mapping[str, ModelFacts]
+    skipped: tuple[Skipped, ...] = ()
+    planned_utterances: int = 0
+    ended_at: str | None = None
+    outcome: Outcome = "running"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One folder of records: where, when and with what they were made.
+
+    `budgets` is the budget file as it stood, so that an old run can be judged as it was.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    id: str
+    created_at: str
+    environment: Environment
+    corpora: Mapping[str, CorpusFacts] = field(default_factory=dict)
+    sessions: tuple[Session, ...] = ()
+    budgets: tuple[Mapping[str, JsonValue], ...] = ()
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        if self.schema != SCHEMA:
+            raise BadRecord(f"run of schema {self.schema}; this version reads schema {SCHEMA}: upgrade modellab")
+
+    @property
+    def partial(self) -> bool:
+        """Whether any session ended before all it had planned."""
+        return any(session.outcome != "complete" for session in self.sessions)

@@ -1,0 +1,1 @@
+"""What a run came to: a pure summary of its records, and the pages that show it."""

@@ -1,0 +1,78 @@
+"""Parity: where two runtimes with the same weights, in full precision, write different words."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from modellab.records.record import Record
+from modellab.reporting.accuracy import judge_utterance
+from modellab.reporting.model import Model
+from modellab.scoring.normalize import normalizer_for
+from modellab.verdicts.budget import Budgets, Verdict, judge, worst
+
+FULL_PRECISION = "float32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """Two models of one checkpoint in float32 on one corpus. Both heard `compared` utterances.
+
+    `changed` names those whose normalised words differ; `left_errors` and `right_errors` are counted over all
+    compared. `not_compared` utterances were heard by one of the two only.
+    """
+
+    left: str
+    right: str
+    corpus: str
+    compared: int
+    not_compared: int
+    changed: tuple[str, ...]
+    left_errors: int
+    right_errors: int
+    verdict: Verdict = Verdict.NO_BUDGET
+
+    @property
+    def more_errors(self) -> int:
+        """How many more errors the right one makes than the left one; negative where it makes fewer."""
+        return self.right_errors - self.left_errors
+
+
+def compare(records: Iterable[Record], budgets: Budgets) -> tuple[Parity, ...]:
+    """Give one row for each pair of float32 models of the same checkpoint on the same corpus."""
+    groups: dict[tuple[str, str], dict[str, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
+    for record in records:
+        model = Model.of(record.model)
+        if record.lane == "accuracy" and model.compute_type == FULL_PRECISION:
+            heard = groups[model.checkpoint, record.corpus][record.model]
+            if record.transcript:
+                heard[record.utterance] = record
+    return tuple(
+        _pair((left, right), corpus, by_model, budgets)
+        for (_, corpus), by_model in sorted(groups.items())
+        for left, right in combinations(sorted(by_model), 2)
+    )
+
+
+def _pair(
+    names: tuple[str, str], corpus: str, by_model: Mapping[str, Mapping[str, Record]], budgets: Budgets
+) -> Parity:
+    left, right = (by_model[name] for name in names)
+    both = [utterance for utterance in left if utterance in right]
+    changed = tuple(utterance for utterance in both if _words(left[utterance]) != _words(right[utterance]))
+    measured = len(changed) if both else None
+    return Parity(
+        left=names[0],
+        right=names[1],
+        corpus=corpus,
+        compared=len(both),
+        not_compared=len(set(left) ^ set(right)),
+        changed=changed,
+        left_errors=sum(judge_utterance(left[utterance]).score.errors for utterance in both),
+        right_errors=sum(judge_utterance(right[utterance]).score.errors for utterance in both),
+        verdict=worst([judge(measured, budgets.of(name, corpus).changed_utterances) for name in names]),
+    )
+
+
+def _words(record: Record) -> str:
+    return normalizer_for(record.language)(record.transcript.text if record.transcript else "")

@@ -1,0 +1,155 @@
+"""Plot: latency against duration, and the spread of the real-time factor, as PNG."""
+
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modellab.errors import ReportToolMissing
+from modellab.reporting.timing import Timing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours differ in lightness too, and each model has a marker of its own, so that both survive grey.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+}
+_WIDE_SPREAD = 30
+
+
+def plot_latency(timings: Sequence[Timing]) -> bytes:
+    """Draw the median seconds each utterance took against its length; on the dashed line a model keeps up.
+
+    Raises:
+        ReportToolMissing: without matplotlib.
+    """
+
+    def draw(figure: "Figure") -> None:
+        axes = figure.add_subplot()
+        longest = max((timing.audio_duration_s for timing in timings), default=1.0)
+        slowest = 0.0
+        for place, (model, own) in enumerate(_by_model(timings).items()):
+            took = [median(timing.transcribe_s) for timing in own]
+            slowest = max(slowest, *took)
+            axes.scatter(
+                [timing.audio_duration_s for timing in own],
+                took,
+                s=26,
+                alpha=0.85,
+                linewidths=0.4,
+                edgecolors="white",
+                color=_COLOURS[place % len(_COLOURS)],
+                marker=_MARKERS[place % len(_MARKERS)],
+                label=f"{model} (n = {len(own)})",
+            )
+        axes.plot([0, longest], [0, longest], color="#666666", linestyle="--", linewidth=1, label="RTF 1: real time")
+        axes.set(
+            xlim=(0, longest * 1.05),
+            ylim=(0, slowest * 1.15 or 1),
+            xlabel="utterance [seconds of audio]",
+            ylabel="latency, median of rounds [s]",
+            title="Latency of each utterance",
+        )
+        _legend_below(figure, axes)
+
+    return _render(draw, height=4.6 + 0.2 * len(_by_model(timings)))
+
+
+def plot_rtf(timings: Sequence[Timing]) -> bytes:
+    """Draw the real-time factor of every round by model: the box holds the middle half, the whiskers all of it.
+
+    Raises:
+        ReportToolMissing: without matplotlib.
+    """
+    models = _by_model(timings)
+
+    def draw(figure: "Figure") -> None:
+        axes = figure.add_subplot()
+        samples = {model: [rtf for timing in own for rtf in timing.rtf] for model, own in models.items()}
+        for place, values in enumerate(samples.values()):
+            _box(axes, place, values, _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)])
+        axes.set_yticks(
+            range(len(samples)), [f"{model}\nn = {len(values)} rounds" for model, values in samples.items()]
+        )
+        axes.invert_yaxis()
+        everything = [value for values in samples.values() for value in values]
+        if everything and max(everything) > _WIDE_SPREAD * min(everything) > 0:
+            axes.set_xscale("log")
+        else:
+            axes.set_xlim(left=0)
+        axes.set_xlabel("RTF [seconds of work per second of audio], lower is better")
+        axes.set_title("Real-time factor")
+        axes.grid(visible=False, axis="y")
+
+    return _render(draw, height=1.6 + 0.75 * max(1, len(models)))
+
+
+def _box(axes: "Axes", place: int, values: Sequence[float], colour: str, marker: str) -> None:
+    axes.boxplot(
+        [values],
+        positions=[place],
+        orientation="horizontal",
+        widths=0.5,
+        whis=(0, 100),
+        showfliers=False,
+        medianprops={"color": "#111111", "linewidth": 2},
+        boxprops={"color": "#555555"},
+        whiskerprops={"color": "#555555"},
+        capprops={"color": "#555555"},
+        manage_ticks=False,
+    )
+    spread = np.random.default_rng(0).uniform(-0.16, 0.16, len(values))
+    axes.scatter(values, place + spread, s=12, alpha=0.45, linewidths=0, color=colour, marker=marker, zorder=3)
+    axes.annotate(
+        f"{median(values):#.3g}",
+        (median(values), place - 0.27),
+        ha="center",
+        va="bottom",
+        fontsize=9,
+        annotation_clip=False,
+    )
+
+
+def _by_model(timings: Iterable[Timing]) -> Mapping[str, list[Timing]]:
+    models: dict[str, list[Timing]] = defaultdict(list)
+    for timing in timings:
+        models[timing.model].append(timing)
+    return dict(sorted(models.items()))
+
+
+def _legend_below(figure: "Figure", axes: "Axes") -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", fontsize=9)
+
+
+def _render(draw: Callable[["Figure"], None], *, height: float) -> bytes:
+    try:
+        from matplotlib import rc_context  # noqa: PLC0415
+        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError as error:
+        raise ReportToolMissing(f"plots need matplotlib: pip install 'modellab[report]' ({error})") from error
+    target = io.BytesIO()
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(8.2, height), dpi=120, layout="constrained")
+        FigureCanvasAgg(figure)
+        draw(figure)
+        figure.savefig(target, format="png", metadata={"Software": None})
+    return target.getvalue()

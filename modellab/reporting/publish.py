@@ -1,0 +1,104 @@
+"""Published: every form of a report in one folder. A form that cannot be made here is named with its reason."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from modellab.errors import ReportToolMissing
+from modellab.records.store import Store
+from modellab.reporting.allure import allure_config, write_results
+from modellab.reporting.markdown import markdown
+from modellab.reporting.plots import plot_latency, plot_rtf
+from modellab.reporting.site import Node, Site, render_allure
+from modellab.reporting.summary import Report, summarize
+from modellab.reporting.table import print_report
+from modellab.reporting.timing import Timing
+from modellab.verdicts.budget import Budgets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A report and where its forms are; `unmade` says of each form that is missing why."""
+
+    report: Report
+    markdown: Path
+    plots: tuple[Path, ...]
+    site: Site | None
+    unmade: tuple[str, ...]
+
+
+def make_report(
+    run_folder: Path,
+    output: Path,
+    console: Console,
+    *,
+    allure_results: Path | None = None,
+    history: Path | None = None,
+    budgets: Budgets | None = None,
+    cache: Path | None = None,
+    node: Node | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Published:
+    """Print the table of a run and write report.md, plots and, where there are results, the Allure pages to `output`.
+
+    Args:
+        run_folder: where run.json and records.jsonl are.
+        output: a folder; made where there is none.
+        console: where the table and what could not be made are printed.
+        allure_results: what pytest wrote with --alluredir; None for no Allure.
+        history: the file in which Allure keeps earlier runs; `output/history.jsonl` by default.
+        budgets: judge by these and not by those stored with the run.
+        cache: where Allure is installed; the user's cache by default.
+        node: the Node to use; found by itself by default.
+        env: the environment variables, from which GitHub Actions is recognised.
+
+    Raises:
+        BadRecord: when there is no run, or it cannot be read.
+    """
+    store = Store(run_folder)
+    report = summarize(store.run(), store.facts(), budgets, torn=store.torn_lines())
+    print_report(report, console)
+    output.mkdir(parents=True, exist_ok=True)
+    unmade: list[str] = []
+    drawn = _draw(report, output, unmade)
+    page = output / "report.md"
+    titles = {title: path.relative_to(output).as_posix() for title, path in drawn.items()}
+    page.write_text(markdown(report, titles), encoding="utf-8")
+    site = None
+    if allure_results is not None:
+        past = history or output / "history.jsonl"
+        try:
+            write_results(report, allure_results, env or {})
+            site = render_allure(allure_results, output, allure_config(report), history=past, cache=cache, node=node)
+        except ReportToolMissing as error:
+            unmade.append(f"Allure: {error}")
+    for reason in unmade:
+        console.print(f"Not made: {reason}", style="yellow", markup=False)
+    return Published(report=report, markdown=page, plots=tuple(drawn.values()), site=site, unmade=tuple(unmade))
+
+
+def _draw(report: Report, output: Path, unmade: list[str]) -> dict[str, Path]:
+    """Draw the plots of every corpus that was timed; give the paths by title."""
+    drawn: dict[str, Path] = {}
+    shutil.rmtree(output / "plots", ignore_errors=True)
+    try:
+        for title, name, plot, timed in _plots(report):
+            path = output / "plots" / f"{name}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(plot(timed))
+            drawn[title] = path
+    except ReportToolMissing as error:
+        unmade.append(f"plots: {error}")
+    return drawn
+
+
+def _plots(report: Report) -> Iterator[tuple[str, str, Callable[[tuple[Timing, ...]], bytes], tuple[Timing, ...]]]:
+    for corpus in sorted({timing.corpus for timing in report.timings}):
+        timed = tuple(timing for timing in report.timings if timing.corpus == corpus)
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", corpus)
+        yield f"Latency on {corpus}", f"latency-{slug}", plot_latency, timed
+        yield f"Real-time factor on {corpus}", f"rtf-{slug}", plot_rtf, timed

@@ -1,0 +1,72 @@
+"""Timing: how long a model took over one utterance, and what so many rounds can say."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from modellab.records.record import Record
+
+# The fewest samples of which two lie beyond the quantile with 99 % confidence: n q^(n-1) (1-q) + q^n <= 0.01.
+# Below, the figure would be the luck of one or two rounds. The median is taken from three on.
+SAMPLES_FOR: Mapping[float, int] = MappingProxyType({0.5: 3, 0.9: 64, 0.95: 130, 0.99: 662})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """One utterance heard alone by one model: seconds of audio, and seconds of work for each round."""
+
+    model: str
+    corpus: str
+    utterance: str
+    audio_duration_s: float
+    transcribe_s: tuple[float, ...]
+
+    @property
+    def rtf(self) -> tuple[float, ...]:
+        """Real-time factor of each round: seconds of work per second of audio."""
+        return tuple(seconds / self.audio_duration_s for seconds in self.transcribe_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rtf:
+    """The real-time factor over all rounds of all utterances; a percentile too few samples support is None."""
+
+    samples: int = 0
+    utterances: int = 0
+    median: float | None = None
+    p95: float | None = None
+
+
+def timings(records: Iterable[Record]) -> tuple[Timing, ...]:
+    """Give the timings of the utterances that were heard alone; one heard in a batch says nothing of latency."""
+    return tuple(
+        Timing(
+            model=record.model,
+            corpus=record.corpus,
+            utterance=record.utterance,
+            audio_duration_s=record.audio_duration_s,
+            transcribe_s=record.transcribe_s,
+        )
+        for record in records
+        if record.lane == "timing" and record.batch_size == 1 and record.transcribe_s and record.audio_duration_s > 0
+    )
+
+
+def pool_rtf(timed: Sequence[Timing]) -> Rtf:
+    """Give the median and the 95th percentile of the real-time factor over all rounds."""
+    samples = [rtf for timing in timed for rtf in timing.rtf]
+    return Rtf(
+        samples=len(samples),
+        utterances=len(timed),
+        median=percentile(samples, 0.5),
+        p95=percentile(samples, 0.95),
+    )
+
+
+def percentile(samples: Sequence[float], quantile: float) -> float | None:
+    """Give a percentile, or None where there are too few samples to support it at 99 % confidence."""
+    if len(samples) < SAMPLES_FOR[quantile]:
+        return None
+    return float(np.quantile(samples, quantile))

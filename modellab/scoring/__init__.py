@@ -1,0 +1,1 @@
+"""How far a hypothesis is from its reference, as counts that add."""

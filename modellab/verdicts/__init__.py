@@ -1,0 +1,1 @@
+"""Opinions on what was measured, each with its evidence."""

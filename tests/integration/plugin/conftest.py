@@ -1,0 +1,127 @@
+"""A small bench in a folder of its own: the fake runtime, two checkpoints of no weights, three utterances."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest_plugins = ["pytester"]
+
+MODELS = """
+schema = 1
+[checkpoints.toy-en]
+architecture = "whisper"
+layout = "ctranslate2"
+languages = ["en"]
+license = "MIT"
+upstream = "nobody/toy"
+revision = "1"
+files = { "model.bin" = { sha256 = "0000000000000000000000000000000000000000000000000000000000000000" } }
+sources = [{ kind = "folder", path = "nowhere" }]
+
+[checkpoints.toy]
+architecture = "whisper"
+layout = "ctranslate2"
+languages = ["*"]
+license = "MIT"
+upstream = "nobody/toy"
+revision = "1"
+files = { "model.bin" = { sha256 = "1111111111111111111111111111111111111111111111111111111111111111" } }
+sources = [{ kind = "folder", path = "nowhere" }]
+"""
+
+CORPORA = """
+schema = 1
+[corpus.silence]
+reader = "synthesis"
+description = "nobody speaks"
+license = "Apache-2.0"
+sounds = [{ id = "zeros", sound = "silence", duration_s = 1 }]
+"""
+
+BENCH = """
+schema = 1
+model = ["toy-en", "toy"]
+backend = ["fake"]
+device = ["cpu"]
+corpus = ["speech"]
+timed_corpus = ["speech"]
+batch_size = 2
+rounds = 2
+[compute_type]
+default = ["float32"]
+[decode]
+beam_size = 1
+"""
+
+BUDGETS = """
+[[budget]]
+model = "*"
+set_on = 2026-11-22
+machine = "test"
+wer = 1.0
+rtf = 10.0
+cold_start_s = 60
+words_in_silence = 5
+changed_utterances = 0
+"""
+
+CLAIMS = Path(__file__).parents[3] / "benchmarks"
+
+
+class Lab:
+    """A bench that can be run; each run is a pytest of its own."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.root = pytester.path
+        self.corpus = self.root / "speech"
+        self._taught = False
+
+    def run(self, *words: str) -> pytest.RunResult:
+        """Run pytest, in a process of its own where it has workers or a changed runtime."""
+        apart = self._taught or "-n" in words
+        run = self.pytester.runpytest_subprocess if apart else self.pytester.runpytest_inprocess
+        return run("-p", "no:cacheprovider", "--cache-dir", "cache", *words)
+
+    def facts(self, run: str = "latest") -> list[dict]:
+        """Give the lines of a run's records."""
+        path = self.root / "runs" / run / "records.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def description(self, run: str = "latest") -> dict:
+        """Give run.json."""
+        return json.loads((self.root / "runs" / run / "run.json").read_text())
+
+    def speak(self, *lines: dict) -> None:
+        """Write the corpus `speech`, one second of noise an utterance."""
+        self.corpus.mkdir(exist_ok=True)
+        rows = []
+        for number, line in enumerate(lines):
+            path = self.corpus / f"{line['id']}.wav"
+            noise = np.random.default_rng(number).uniform(-0.1, 0.1, 16_000 + 1600 * number)
+            soundfile.write(path, noise.astype(np.float32), 16_000)
+            rows.append({"audio": path.name, "language": "en", **line})
+        (self.corpus / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+
+    def teach(self, body: str) -> None:
+        """Change the fake runtime: `body` is Python that sees FakeBackend and Path."""
+        self._taught = True
+        self.pytester.makeconftest(f"from pathlib import Path\nfrom modellab.testing import FakeBackend\n{body}\n")
+
+
+@pytest.fixture
+def lab(pytester: pytest.Pytester) -> Lab:
+    """A bench with the claims of this repository."""
+    made = Lab(pytester)
+    pytester.makeini("[pytest]\nmodellab_fixtures = fixtures\naddopts = --strict-markers\n")
+    folder = pytester.mkdir("fixtures")
+    for name, text in {"models": MODELS, "corpora": CORPORA, "bench": BENCH, "budgets": BUDGETS}.items():
+        (folder / f"{name}.toml").write_text(text)
+    pytester.makepyfile(**{path.stem: path.read_text() for path in sorted(CLAIMS.glob("test_*.py"))})
+    made.speak(
+        {"id": "a", "text": "hello world"}, {"id": "b", "text": "hello world"}, {"id": "c", "text": "goodbye world"}
+    )
+    return made

@@ -145,3 +145,7 @@ def _report(options: argparse.Namespace) -> None:
     print(f"report: {published.markdown}")
     if published.site:
         print(f"report: {published.site.single_file} (opens from disk)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from modellab.backends.base import Backend
+from modellab.backends.device import device_refusal
 from modellab.checkpoints.weights import Weights
 from modellab.errors import BadCheckpoint
 from modellab.speech.audio import Audio
@@ -37,6 +38,8 @@ class FasterWhisper(Backend):
         kind, _, index = device.partition(":")
         if kind not in {"cpu", "cuda"}:
             return f"CTranslate2 runs on cpu and cuda, not on {device}"
+        if unknown := device_refusal(device):
+            return unknown
         if kind == "cuda" and ctranslate2.get_cuda_device_count() <= int(index or 0):
             return f"CTranslate2 sees {ctranslate2.get_cuda_device_count()} CUDA devices, so there is no {device}"
         able = ctranslate2.get_supported_compute_types(kind)

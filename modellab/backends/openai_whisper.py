@@ -6,6 +6,7 @@ Source: https://github.com/openai/whisper (MIT).
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from modellab.backends.base import Backend
@@ -49,7 +50,7 @@ class OpenAIWhisper(Backend):
         path = self.weights.folder / "model.pt"
         try:
             self._model = whisper.load_model(str(path), device=self.device)
-        except (RuntimeError, KeyError, TypeError) as error:
+        except (RuntimeError, KeyError, TypeError, EOFError, UnpicklingError) as error:
             raise BadCheckpoint(f"openai-whisper cannot load {path}: {error}") from error
         self._point_at_alignment_heads(self._model)
 

@@ -19,14 +19,14 @@ def backend_class(name: str) -> type[Backend]:
 
     Raises:
         UnknownName: when no installed package offers a backend of this name.
-        BackendUnavailable: when its module cannot be imported.
+        BackendUnavailable: when its class cannot be imported, or is none.
     """
     found = _found()
     if name not in found:
         raise UnknownName("backend", name, found)
     try:
         loaded = found[name].load()
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         raise BackendUnavailable(f"backend {name!r} ({found[name].value}) cannot be imported: {error}") from error
     if not (isinstance(loaded, type) and issubclass(loaded, Backend)):
         raise BackendUnavailable(f"backend {name!r} ({found[name].value}) is not a class derived from Backend")

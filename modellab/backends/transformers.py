@@ -51,6 +51,7 @@ class Transformers(Backend):
     def load(self) -> None:
         """Read the weights in this compute type; torch's thread count is set for the whole process."""
         import torch
+        from safetensors import SafetensorError
         from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
         torch.set_num_threads(self.threads)
@@ -60,7 +61,7 @@ class Transformers(Backend):
                 folder, dtype=getattr(torch, self.compute_type), local_files_only=True
             )
             self._processor = WhisperProcessor.from_pretrained(folder, local_files_only=True)
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise BadCheckpoint(f"transformers cannot load {folder}: {error}") from error
         model.generation_config.max_length = None  # `max_new_tokens` bounds what is written
         self._model = model.to(self.device).eval()
@@ -171,9 +172,10 @@ class Transformers(Backend):
     def _transcript(self, tokens: "torch.Tensor", audio: Audio, language: str) -> Transcript:
         assert self._processor is not None, "load() comes first"
         read = self._processor.tokenizer
-        text = read.decode(tokens, skip_special_tokens=True).strip()
+        written = tokens.tolist()
+        text = read.decode(written, skip_special_tokens=True).strip()
         if self.decode.timestamps != "none":
-            segments = _segments(read.decode(tokens, output_offsets=True)["offsets"], audio.duration_s)
+            segments = _segments(read.decode(written, output_offsets=True)["offsets"], audio.duration_s)
             return Transcript(text=text, segments=segments, language=language)
         whole = Segment(text=text, start_s=0.0, end_s=audio.duration_s)
         return Transcript(text=text, segments=(whole,) if text else (), language=language)

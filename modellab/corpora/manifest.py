@@ -32,7 +32,7 @@ def read_manifest(path: Path, name: str, language: str = "") -> Corpus:
 
 def _utterances(text: str, path: Path, language: str) -> Iterator[Utterance]:
     first_seen: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):  # `splitlines` breaks at U+2028 too, which JSON allows
         if not line.strip():
             continue
         where = f"{path}:{number}"
@@ -46,7 +46,8 @@ def _utterances(text: str, path: Path, language: str) -> Iterator[Utterance]:
 def _object(line: str, where: str) -> Mapping[str, Any]:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
+        json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair can be read, and never written
+    except ValueError as error:
         raise BadManifest(f"{where}: not JSON: {error}") from error
     if not isinstance(row, dict):
         raise BadManifest(f"{where}: a JSON object was expected, not {type(row).__name__}")
@@ -63,7 +64,7 @@ def _utterance(row: Mapping[str, Any], folder: Path, language: str, where: str) 
     if not audio.is_file():
         raise BadManifest(f"{where}: no audio file at {audio}")
     return Utterance(
-        id=str(row.get("id") or Path(named).with_suffix("").as_posix()),
+        id=str(row["id"] if row.get("id") not in (None, "") else Path(named).with_suffix("").as_posix()),
         audio=audio,
         duration_s=_duration_s(row.get("duration_s", row.get("duration")), audio, where),
         reference=row["text"],

@@ -1,5 +1,6 @@
 """Folders of audio with a text file beside each recording."""
 
+import re
 from pathlib import Path
 
 from modellab.errors import BadManifest
@@ -7,12 +8,13 @@ from modellab.speech.audio import stated_duration_s
 from modellab.speech.utterance import Corpus, Utterance, corpus_of
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
+_LANGUAGE = re.compile("[a-z]{2}")  # ISO 639-1
 
 
 def read_sidecars(folder: Path, name: str, language: str = "", speaker: str | None = None) -> Corpus:
     """Give the corpus of a folder: each recording's reference is the `.txt` of its name, found at any depth.
 
-    Without `language`, the folder that holds a recording names it: `de/hello.wav` is German.
+    Without `language`, a folder of two letters that holds a recording names it: `de/hello.wav` is German.
 
     Raises:
         BadManifest: when a recording has no text beside it, or there is no recording at all.
@@ -22,7 +24,7 @@ def read_sidecars(folder: Path, name: str, language: str = "", speaker: str | No
 
 
 def _utterance(recording: Path, folder: Path, language: str, speaker: str | None) -> Utterance:
-    text = recording.with_suffix(".txt")
+    text, holder = recording.with_suffix(".txt"), recording.parent.name
     try:
         reference = text.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -32,6 +34,6 @@ def _utterance(recording: Path, folder: Path, language: str, speaker: str | None
         audio=recording,
         duration_s=stated_duration_s(recording),
         reference=reference,
-        language=language or recording.parent.name,
+        language=language or (holder if _LANGUAGE.fullmatch(holder) else ""),
         speaker=speaker,
     )

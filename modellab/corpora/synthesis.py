@@ -1,5 +1,6 @@
 """Sounds that the project makes itself: nobody speaks in any of them, so every word written is wrong."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def synthesize(sounds: Sequence[Mapping[str, Any]], name: str, folder: Path) -> 
 def _utterance(table: Mapping[str, Any], folder: Path, where: str) -> Utterance:
     made = _samples(table, f"{where}, sound {table.get('id')!r}")
     path = folder / f"{table['id']}.wav"
-    fresh = path.with_suffix(".new")
+    fresh = folder / f".{table['id']}.{os.getpid()}.new"  # another process may make the same corpus
     soundfile.write(fresh, made, SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
     fresh.replace(path)
     return Utterance(id=table["id"], audio=path, duration_s=made.size / SAMPLE_RATE_HZ, reference="")
@@ -85,16 +86,21 @@ def _utterance(table: Mapping[str, Any], folder: Path, where: str) -> Utterance:
 
 def _samples(table: Mapping[str, Any], where: str) -> Samples:
     unknown = set(table) - {"id", "sound", "duration_s", "peak", "seed"}
-    if unknown or not table.get("id"):
-        raise BadDefinition(f"{where}: needs an id, sound and duration_s, may have peak and seed; got {sorted(table)}")
+    if unknown or not table.get("id") or table["id"] != Path(str(table["id"])).name:
+        raise BadDefinition(
+            f"{where}: needs an id that names a file, sound and duration_s, may have peak and seed, not {dict(table)}"
+        )
     if table.get("sound") not in SOUNDS:
         raise BadDefinition(f"{where}: no sound {table.get('sound')!r}; known: {', '.join(SOUNDS)}")
-    peak, duration_s = float(table.get("peak", 0.5)), float(table.get("duration_s", 0))
-    if not (0 <= peak <= 1 and 0 < duration_s <= 600):  # noqa: PLR2004
-        raise BadDefinition(f"{where}: peak must be 0 to 1 and duration_s over 0 and up to 600")
-    random = np.random.default_rng(int(table.get("seed", 0)))
+    try:
+        peak, duration_s = float(table.get("peak", 0.5)), float(table.get("duration_s", 0))
+        random = np.random.default_rng(int(table.get("seed", 0)))
+    except (TypeError, ValueError) as error:
+        raise BadDefinition(f"{where}: peak, duration_s and seed must be numbers: {error}") from error
+    if not (0 <= peak <= 1 and 1 / SAMPLE_RATE_HZ <= duration_s <= 600):  # noqa: PLR2004
+        raise BadDefinition(f"{where}: peak must be 0 to 1 and duration_s at least one sample and up to 600")
     return SOUNDS[table["sound"]](round(duration_s * SAMPLE_RATE_HZ), random) * np.float32(peak)
 
 
 def _scaled(samples: np.ndarray[Any, Any]) -> Samples:
-    return np.asarray(samples / np.abs(samples).max(), dtype=np.float32)
+    return np.asarray(samples / (np.abs(samples).max() or 1.0), dtype=np.float32)

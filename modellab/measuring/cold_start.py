@@ -37,15 +37,29 @@ def start_cold(name: str, backend: Backend, utterance: Utterance, *, model: str,
     started_at = MONOTONIC()
     try:
         done = subprocess.run(  # noqa: S603
-            command, input=json.dumps(request), capture_output=True, text=True, timeout=LIMIT_S, check=False
+            command,
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LIMIT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return _failure(model, session, "TimeoutExpired", f"no transcript within {LIMIT_S:.0f} s")
-    if done.returncode:
+    answer = _last_object(done.stdout)
+    if done.returncode or answer is None:
         tail = done.stderr.strip().splitlines()[-5:]
         return _failure(model, session, f"exit {done.returncode}", "\n".join(tail) or "no output")
-    answer = json.loads(done.stdout.splitlines()[-1])
     return ColdStart(model=model, session=session, total_s=answer.pop("answered_at") - started_at, **answer)
+
+
+def _last_object(written: str) -> dict[str, Any] | None:
+    """Give what the last line holds; None where the child ended without an answer."""
+    try:
+        return dict(json.loads(written.splitlines()[-1]))
+    except (IndexError, TypeError, ValueError):
+        return None
 
 
 def _failure(model: str, session: int, kind: str, message: str) -> ColdStart:

@@ -1,6 +1,6 @@
 """Attachments: what a test adds to Allure, where allure-pytest is installed and asked for results."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pytest
 
@@ -11,7 +11,7 @@ from modellab.reporting.allure import attach_utterances
 from modellab.speech.audio import Audio, read_audio
 from modellab.speech.utterance import Corpus, Utterance
 
-EPICS = {"accuracy": "Accuracy", "timing": "Speed"}
+EPICS = {"accuracy": "Accuracy", "timing": "Speed"}  # by marker
 
 
 class Attachments:
@@ -41,15 +41,23 @@ class Attachments:
                 raise BadAudio(f"no utterance {record.utterance!r} in {corpus}")
             return read_audio(utterances[record.utterance].audio)
 
-        self._label(model, corpus)
+        allure.dynamic.title(f"{_claim(self._item)}: {model} on {corpus}")
         attach_utterances(allure.attach, records, audio_of)
 
-    def _label(self, model: str, corpus: str) -> None:
-        import allure
 
+def label(items: Iterable[pytest.Item]) -> None:
+    """Tell Allure what each claim is about, so that its tree reads by lane and claim."""
+    try:
+        import allure
+    except ImportError:
+        return
+    for item in items:
         for marker, epic in EPICS.items():
-            if self._item.get_closest_marker(marker):
-                allure.dynamic.epic(epic)
-        claim = self._item.name.partition("[")[0].removeprefix("test_").replace("_", " ")
-        allure.dynamic.feature(claim)
-        allure.dynamic.title(f"{claim}: {model} on {corpus}")
+            if item.get_closest_marker(marker):
+                item.add_marker(allure.epic(epic))
+                item.add_marker(allure.feature(_claim(item)))
+
+
+def _claim(item: pytest.Item) -> str:
+    """Give a test's name as a person would say it."""
+    return item.name.partition("[")[0].removeprefix("test_").replace("_", " ")

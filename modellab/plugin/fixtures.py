@@ -8,7 +8,7 @@ import pytest
 
 from modellab.errors import MeasurementRefused
 from modellab.measuring.model import Model
-from modellab.plugin.attachments import Attachments
+from modellab.plugin.attachments import Attachments, label
 from modellab.plugin.bench import Bench
 from modellab.plugin.heard import Heard, Timed
 from modellab.records.record import ColdStart
@@ -23,6 +23,14 @@ StartCold = Callable[[Model], ColdStart]
 Limit = Callable[..., float]
 
 
+def measures(session: pytest.Session) -> bool:
+    """Whether any collected test will measure something."""
+    verbs = {"listen", "time_speech", "start_cold"}
+    return not session.config.option.collectonly and any(
+        verbs & set(getattr(item, "fixturenames", ())) for item in session.items
+    )
+
+
 def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not a branching
     """Give a plugin whose fixtures are parametrised by what was chosen."""
     model_ids = [spec.id for spec in bench.choice.specs]
@@ -30,6 +38,15 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
 
     class Fixtures:
         """The fixtures of one session."""
+
+        def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+            """Label the claims for Allure."""
+            label(items)
+
+        def pytest_collection_finish(self, session: pytest.Session) -> None:
+            """Make the run's folder where a worker will measure, so that the main process knows."""
+            if hasattr(session.config, "workerinput") and measures(session):
+                bench.store.folder.mkdir(parents=True, exist_ok=True)
 
         @pytest.fixture(scope="session", params=model_ids)
         @classmethod

@@ -1,6 +1,5 @@
 """Heard and Timed: what a claim may ask about the records it rests on."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from modellab.records.record import Record
@@ -27,8 +26,8 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
-    """What one model wrote for one corpus."""
+class Measured:
+    """The records of one model and one corpus."""
 
     model: str
     corpus: str
@@ -37,7 +36,16 @@ class Heard:
     @property
     def failures(self) -> tuple[str, ...]:
         """The utterances that have no transcript, each with its reason."""
-        return _failures(self.records)
+        return tuple(
+            f"{record.utterance}: {record.failure.stage} failed: {record.failure.message}"
+            for record in self.records
+            if record.failure
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard(Measured):
+    """What one model wrote for one corpus."""
 
     @property
     def error_rate(self) -> float | None:
@@ -78,27 +86,10 @@ class Heard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timed:
+class Timed(Measured):
     """What one model took for one corpus, one utterance at a time."""
-
-    model: str
-    corpus: str
-    records: tuple[Record, ...] = field(repr=False)
-
-    @property
-    def failures(self) -> tuple[str, ...]:
-        """The utterances that were not timed, each with its reason."""
-        return _failures(self.records)
 
     @property
     def rtf(self) -> Rtf:
         """The real-time factor: its median, and its 95th percentile where there are samples enough."""
         return pool_rtf(timings(self.records))
-
-
-def _failures(records: Iterable[Record]) -> tuple[str, ...]:
-    return tuple(
-        f"{record.utterance}: {record.failure.stage} failed: {record.failure.message}"
-        for record in records
-        if record.failure
-    )

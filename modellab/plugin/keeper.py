@@ -7,6 +7,7 @@ import pytest
 
 from modellab.errors import ModelLabError
 from modellab.plugin.bench import Bench
+from modellab.plugin.fixtures import measures
 from modellab.plugin.progress import Progress
 from modellab.plugin.scheduler import ModelScheduling, model_in
 from modellab.records.environment import observe
@@ -34,13 +35,14 @@ class Keeper:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Open the run where this process runs the tests itself."""
-        if session.items and not self._config.option.collectonly:
+        if measures(session):
             self._begin([item.nodeid for item in session.items])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Open the run where workers run the tests."""
-        self._begin(ids)
+        """Open the run where workers run the tests; a worker that will measure has made its folder."""
+        if self._bench.store.folder.is_dir():
+            self._begin(ids)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 - xdist's, untyped
@@ -85,9 +87,9 @@ class Keeper:
             terminalreporter.write_line(f"modellab: records in {self._bench.store.records_path}")
 
     def _begin(self, nodeids: Iterable[str]) -> None:
-        pairs = sorted({pair for nodeid in nodeids if all(pair := self._pair(nodeid))})
-        if self._open or not (pairs or any(self._pair(nodeid)[0] for nodeid in nodeids)):
+        if self._open:
             return
+        pairs = sorted({pair for nodeid in nodeids if all(pair := self._pair(nodeid))})
         try:
             planned = self._planned(pairs)
             self._open_run(planned)

@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
@@ -37,10 +37,16 @@ def observe(folder: Path) -> Environment:
         processor=_processor(),
         cores=usable_cores(),
         memory_bytes=psutil.virtual_memory().total,
-        packages=dict(sorted((d.metadata["Name"].lower(), d.version) for d in distributions())),
+        packages=dict(sorted(_packages())),
         git_commit=commit,
         git_dirty=None if changes is None else bool(changes),
     )
+
+
+def _packages() -> Iterator[tuple[str, str]]:
+    for distribution in distributions():
+        if "Name" in distribution.metadata:  # pip leaves nameless remains of what it could not delete
+            yield distribution.metadata["Name"].lower(), distribution.version
 
 
 def usable_cores() -> int:

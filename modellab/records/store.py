@@ -13,7 +13,7 @@ from filelock import FileLock
 from pydantic import Field, TypeAdapter, ValidationError
 from ulid import ULID
 
-from modellab.errors import BadRecord, StoreFull
+from modellab.errors import BadRecord, BadTranscript, StoreFull
 from modellab.records.environment import Environment
 from modellab.records.record import ColdStart, Fact, Record
 from modellab.records.run import CorpusFacts, Outcome, Run, Session, Skipped
@@ -29,7 +29,6 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._descriptor: int | None = None
-        self._torn = False
 
     @property
     def records_path(self) -> Path:
@@ -48,17 +47,16 @@ class Store:
             StoreFull: when the disk does not take the whole line; all earlier lines stay readable.
         """
         line = _facts().dump_json(fact) + b"\n"
-        if self._torn:
-            line = b"\n" + line
         try:
             if self._descriptor is None:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                self._descriptor = os.open(self.records_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+                self._descriptor = os.open(self.records_path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            if _ends_torn(self._descriptor):
+                line = b"\n" + line
             written = os.write(self._descriptor, line)
         except OSError as error:
             raise self._full(error.strerror or str(error)) from error
-        self._torn = written < len(line)
-        if self._torn:
+        if written < len(line):
             raise self._full("the disk took only part of a line")
 
     def _full(self, reason: str) -> StoreFull:
@@ -77,11 +75,11 @@ class Store:
             return
         with self.records_path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
-                if _is_torn(line):
+                if line.isspace() or _is_torn(line):
                     continue
                 try:
                     yield _facts().validate_json(line)
-                except (ValidationError, BadRecord) as error:
+                except (ValidationError, BadRecord, BadTranscript) as error:
                     raise BadRecord(f"{self.records_path}:{number}: {_reason(error)}") from error
 
     def torn_lines(self) -> int:
@@ -89,7 +87,7 @@ class Store:
         if not self.records_path.exists():
             return 0
         with self.records_path.open("rb") as lines:
-            return sum(_is_torn(line) for line in lines)
+            return sum(_is_torn(line) for line in lines if not line.isspace())
 
     def count_lines(self) -> int:
         """Give the number of lines without reading what they say."""
@@ -116,7 +114,7 @@ class Store:
             return _runs().validate_json(self.run_path.read_bytes())
         except FileNotFoundError as error:
             raise BadRecord(f"{self.folder} holds no run: there is no run.json in it") from error
-        except ValidationError as error:
+        except (ValidationError, BadRecord) as error:
             raise BadRecord(f"{self.run_path}: {_reason(error)}") from error
 
     def open_session(
@@ -188,6 +186,12 @@ def now() -> str:
 
 def _new_run(environment: Environment) -> Run:
     return Run(id=str(ULID()), created_at=now(), environment=environment)
+
+
+def _ends_torn(descriptor: int) -> bool:
+    """Whether the file's last line was cut short, by this process or by one before it or beside it."""
+    size_bytes = os.fstat(descriptor).st_size
+    return size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\n"
 
 
 def _is_torn(line: bytes) -> bool:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
+from modellab.backends.spec import parse_spec
 from modellab.records.record import Record
 from modellab.reporting.accuracy import judge_utterance
-from modellab.reporting.model import Model
 from modellab.scoring.normalize import normalizer_for
 from modellab.verdicts.budget import Budgets, Verdict, judge, worst
 
@@ -42,7 +42,7 @@ def compare(records: Iterable[Record], budgets: Budgets) -> tuple[Parity, ...]:
     """Give one row for each pair of float32 models of the same checkpoint on the same corpus."""
     groups: dict[tuple[str, str], dict[str, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
     for record in records:
-        model = Model.of(record.model)
+        model = parse_spec(record.model)
         if record.lane == "accuracy" and model.compute_type == FULL_PRECISION:
             heard = groups[model.checkpoint, record.corpus][record.model]
             if record.transcript:

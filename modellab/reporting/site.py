@@ -64,6 +64,7 @@ def render_allure(
     """
     if not results.is_dir() or not any(results.glob("*-result.json")):
         raise ReportToolMissing(f"{results} holds no Allure results: run pytest with --alluredir={results}")
+    output, history = output.resolve(), history.resolve()  # Allure runs in a folder of its own
     tool = node or find_node()
     program = install_allure(tool, cache)
     output.mkdir(parents=True, exist_ok=True)

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from statistics import median
 
+from modellab.backends.spec import ModelSpec, parse_spec
 from modellab.records.record import ColdStart, Fact, Record
 from modellab.records.run import Run, Skipped
 from modellab.reporting.accuracy import is_silence, latest, pool_scores, words_in_silence
-from modellab.reporting.model import Model
 from modellab.reporting.parity import Parity, compare
 from modellab.reporting.timing import Rtf, Timing, pool_rtf, timings
 from modellab.scoring.score import Score
@@ -56,7 +56,7 @@ class Row:
         unmeasured: claims that have a budget and no facts in this run.
     """
 
-    model: Model
+    model: ModelSpec
     corpus: str
     scores: tuple[Score, ...]
     hearing: Hearing
@@ -195,7 +195,7 @@ def _row(run: Run, key: tuple[str, str], records: Sequence[Record], start: Start
     timing = [record for record in records if record.lane == "timing"]
     hearing = _hearing(run, corpus, accuracy)
     unjudged = Row(
-        model=Model.of(model),
+        model=parse_spec(model),
         corpus=corpus,
         scores=pool_scores(accuracy) if hearing.heard else (),
         hearing=hearing,

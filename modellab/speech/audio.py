@@ -59,14 +59,15 @@ def read_audio(path: Path) -> Audio:
     if rate_hz != SAMPLE_RATE_HZ:
         mono = np.asarray(soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ), dtype=np.float32)
     try:
-        return Audio(samples=np.clip(mono, -1.0, 1.0))
+        heard = Audio(samples=mono)  # before clipping, which would turn an infinity into a 1
     except BadAudio as error:
         raise BadAudio(f"{path}: {error}") from error
+    return Audio(samples=np.clip(heard.samples, -1.0, 1.0))
 
 
 def stated_duration_s(path: Path) -> float:
     """Give the seconds that a file's header states; 0 where it is no audio, which reading it will tell."""
     try:
         return float(soundfile.info(path).duration)
-    except soundfile.SoundFileError:
+    except (soundfile.SoundFileError, TypeError):
         return 0.0

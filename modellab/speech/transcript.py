@@ -14,6 +14,9 @@ class Word:
     start_s: float
     end_s: float
 
+    def __post_init__(self) -> None:
+        _refuse_endless("word", self.text, self.start_s, self.end_s)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
@@ -25,8 +28,7 @@ class Segment:
     words: tuple[Word, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.start_s) and isfinite(self.end_s)):
-            raise BadTranscript(f"segment {self.text!r} has times that are not finite")
+        _refuse_endless("segment", self.text, self.start_s, self.end_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +38,8 @@ class Transcript:
     text: str
     segments: tuple[Segment, ...] = ()
     language: str | None = None
+
+
+def _refuse_endless(what: str, text: str, start_s: float, end_s: float) -> None:
+    if not (isfinite(start_s) and isfinite(end_s)):
+        raise BadTranscript(f"{what} {text!r} has times that are not finite")

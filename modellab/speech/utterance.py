@@ -87,7 +87,7 @@ class Corpus:
             self,
             name=".".join((self.name, *wanted.values())),
             utterances=kept,
-            revision=_digest(f"{self.revision}/where={sorted(wanted.items())}"),
+            revision=_digest(f"{self.revision}/where={sorted(wanted.items())}/{[u.id for u in kept]}"),
         )
 
     def sample(self, count: int, seed: int) -> "Corpus":

@@ -103,9 +103,11 @@ def read_budgets(path: Path) -> Budgets:
         BadDefinition: when the file or one of its keys cannot be understood.
     """
     try:
-        entries = tomllib.loads(path.read_text())["budget"]
-    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))["budget"]
+    except (OSError, ValueError, KeyError) as error:
         raise BadDefinition(f"{path} holds no [[budget]] tables that can be read: {error}") from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise BadDefinition(f"{path}: budget must be a list of tables, [[budget]], not {entries!r:.80}")
     return budgets_from(entries, source=str(path))
 
 
@@ -125,15 +127,27 @@ def _rule(entry: Mapping[str, Any], where: str) -> Rule:
     missing = {"model", "set_on", "machine"} - set(entry)
     if missing:
         raise BadDefinition(f"{where}: {min(missing)!r} is missing")
+    for key in ("model", "corpus", "machine"):
+        if not isinstance(entry.get(key, ""), str):
+            raise BadDefinition(f"{where}: {key} must be a text, not {entry[key]!r}")
     limits = {key: _limit(entry[key], f"{where}: {key}") for key in _LIMITS & set(entry)}
-    set_on = entry["set_on"]
     return Rule(
         model=entry["model"],
         corpus=entry.get("corpus", "*"),
-        set_on=set_on if isinstance(set_on, date) else date.fromisoformat(set_on),
+        set_on=_day(entry["set_on"], where),
         machine=entry["machine"],
         budget=Budget(**limits),
     )
+
+
+def _day(value: object, where: str) -> date:
+    refusal = BadDefinition(f"{where}: set_on must be a day, like 2026-11-23, not {value!r}")
+    if not isinstance(value, date | str):
+        raise refusal
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError as error:
+        raise refusal from error
 
 
 def _limit(value: object, where: str) -> Any:  # noqa: ANN401

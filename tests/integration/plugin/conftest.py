@@ -112,6 +112,12 @@ class Lab:
         self.pytester.makeconftest(f"from pathlib import Path\nfrom modellab.testing import FakeBackend\n{body}\n")
 
 
+@pytest.fixture(autouse=True)
+def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pytest that is run here is a main process, even if this one is a worker."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+
 @pytest.fixture
 def lab(pytester: pytest.Pytester) -> Lab:
     """A bench with the claims of this repository."""

@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
+from modellab.backends.spec import parse_spec
 from modellab.records.record import ColdStart, Failure
 from modellab.records.run import Skipped
 from modellab.reporting.accuracy import worst_utterances
-from modellab.reporting.model import Model
 from modellab.reporting.summary import summarize
 from modellab.reporting.timing import percentile
 from modellab.scoring.score import Score
@@ -212,7 +212,7 @@ def test_a_planned_model_without_a_trace_is_named(run, record) -> None:
 
 def test_a_device_may_hold_a_colon() -> None:
     """The parts of a model's id are told from both ends."""
-    model = Model.of("transformers:whisper-tiny:cuda:1:float16")
+    model = parse_spec("transformers:whisper-tiny:cuda:1:float16")
     assert (model.backend, model.checkpoint, model.device, model.compute_type) == (
         "transformers",
         "whisper-tiny",

@@ -1,0 +1,337 @@
+"""The three runtimes on real weights and real speech: they keep the promises of a backend, and write the same words."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modellab.backends.base import Backend, DecodeOptions
+from modellab.backends.registry import backend_class, refusal
+from modellab.checkpoints.layouts import prepare
+from modellab.checkpoints.registry import Registry
+from modellab.checkpoints.weights import Weights
+from modellab.corpora.registry import read_corpora
+from modellab.corpora.selection import Selection
+from modellab.errors import BadCheckpoint
+from modellab.scoring.normalize import normalizer
+from modellab.scoring.wer import score
+from modellab.sources.cache import cache_root
+from modellab.speech.audio import SAMPLE_RATE_HZ, Audio, read_audio
+from modellab.speech.transcript import Transcript
+from modellab.speech.utterance import Corpus
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+SDK = {"openai-whisper": "whisper", "faster-whisper": "faster_whisper", "transformers": "transformers"}
+WEIGHTS = {"openai-whisper": "model.pt", "faster-whisper": "model.bin", "transformers": "model.safetensors"}
+WHISPER_STEP_S = 0.02  # Whisper writes times in steps of this
+NAMES = pytest.mark.parametrize("name", SDK)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A loaded backend under its name, and what it wrote of each utterance alone."""
+
+    name: str
+    backend: Backend
+    transcripts: tuple[Transcript, ...]
+
+
+@pytest.fixture(scope="module")
+def cache() -> Path:
+    """Where weights and speech are kept."""
+    override = os.environ.get("MODELLAB_CACHE_DIR")
+    return cache_root(Path(override) if override else None)
+
+
+@pytest.fixture(scope="module")
+def corpus(cache: Path) -> Corpus:
+    """Five read sentences."""
+    return read_corpora(FIXTURES / "corpora.toml").read(Selection(source="librivox"), cache)
+
+
+@pytest.fixture(scope="module")
+def audios(corpus: Corpus) -> tuple[Audio, ...]:
+    """The audio of the sentences."""
+    return tuple(read_audio(utterance.audio) for utterance in corpus)
+
+
+@pytest.fixture(scope="module")
+def weights(cache: Path) -> Callable[[str], Weights]:
+    """A giver of whisper-tiny.en in the layout of a backend."""
+    checkpoint = Registry.read(FIXTURES / "models.toml").get("whisper-tiny.en")
+    return lambda name: prepare(checkpoint, backend_class(name).layout, cache)
+
+
+@pytest.fixture(scope="module", params=list(SDK))
+def heard(
+    request: pytest.FixtureRequest, weights: Callable[[str], Weights], audios: Sequence[Audio]
+) -> Iterator[Heard]:
+    """Each runtime in turn, loaded in float32 on two threads, after it heard every sentence alone."""
+    pytest.importorskip(SDK[request.param])
+    backend = backend_class(request.param)(weights=weights(request.param), threads=2)
+    with backend:
+        yield Heard(
+            name=request.param,
+            backend=backend,
+            transcripts=tuple(backend.transcribe([audio], "en")[0] for audio in audios),
+        )
+
+
+@pytest.fixture(scope="module")
+def reference(weights: Callable[[str], Weights], audios: Sequence[Audio]) -> tuple[str, ...]:
+    """What faster-whisper writes of the sentences in float32."""
+    pytest.importorskip("faster_whisper")
+    with backend_class("faster-whisper")(weights=weights("faster-whisper"), threads=2) as backend:
+        return tuple(transcript.text for transcript in backend.transcribe(audios, "en"))
+
+
+def asked(heard: Heard, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Backend:
+    """Give the loaded backend, asked to listen otherwise until the test ends."""
+    monkeypatch.setattr(heard.backend, "decode", DecodeOptions(**options))
+    return heard.backend
+
+
+def joined(audios: Sequence[Audio]) -> Audio:
+    """Give audios one after another as one."""
+    return Audio(samples=np.concatenate([audio.samples for audio in audios]))
+
+
+def error_rate(corpus: Corpus, text: str) -> float:
+    """Give the word error rate of a text against all references of a corpus, one after another."""
+    rate = score(" ".join(u.reference for u in corpus), text, normalizer("whisper-en")).rate
+    assert rate is not None
+    return rate
+
+
+def assert_within(transcript: Transcript, duration_s: float) -> None:
+    """Fail unless the segments follow one another, lie within the audio, and hold the text."""
+    end_s = 0.0
+    for segment in transcript.segments:
+        assert end_s - WHISPER_STEP_S <= segment.start_s <= segment.end_s <= duration_s + WHISPER_STEP_S + 1e-6
+        end_s = segment.end_s
+    assert " ".join(segment.text.strip() for segment in transcript.segments) == transcript.text
+
+
+def test_transcripts_are_finished(heard: Heard, audios: Sequence[Audio], corpus: Corpus) -> None:
+    """Each utterance has one transcript with words in it, in English, with segments within its audio."""
+    for transcript, audio in zip(heard.transcripts, audios, strict=True):
+        assert isinstance(transcript, Transcript)
+        assert transcript.text == transcript.text.strip() != ""
+        assert transcript.language == "en"
+        assert transcript.segments
+        assert_within(transcript, audio.duration_s)
+    assert error_rate(corpus, " ".join(transcript.text for transcript in heard.transcripts)) < 0.15
+
+
+def test_a_batch_is_what_its_utterances_are_alone(heard: Heard, audios: Sequence[Audio]) -> None:
+    """A batch in another order gives what each utterance gave alone, in the order of the batch."""
+    order = (4, 1, 2)
+    batch = heard.backend.transcribe([audios[index] for index in order], "en")
+    assert isinstance(batch, Sequence)
+    assert [transcript.text for transcript in batch] == [heard.transcripts[index].text for index in order]
+
+
+def test_the_same_audio_is_the_same_transcript(heard: Heard, audios: Sequence[Audio]) -> None:
+    """An utterance heard again, without being told its language, gives the same transcript; its samples stay."""
+    before = audios[1].samples.copy()
+    assert heard.backend.transcribe([audios[1]])[0] == heard.transcripts[1]
+    np.testing.assert_array_equal(audios[1].samples, before)
+
+
+def test_no_audio_is_no_transcript(heard: Heard) -> None:
+    """A batch of nothing gives nothing."""
+    assert list(heard.backend.transcribe([])) == []
+
+
+def test_times_of_segments_are_within_the_audio(
+    heard: Heard, audios: Sequence[Audio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for the times of segments, a backend gives some that end before the audio does, and no fewer words."""
+    backend = asked(heard, monkeypatch, timestamps="segment")
+    for transcript, audio in zip(backend.transcribe(audios[1:3], "en"), audios[1:3], strict=True):
+        assert_within(transcript, audio.duration_s)
+        assert transcript.segments[-1].end_s > audio.duration_s / 2
+        assert len(transcript.text.split()) >= 6
+
+
+def test_times_of_words_are_within_their_segment(
+    heard: Heard, audios: Sequence[Audio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for the times of words, a backend gives them in order within the audio, or says that it cannot."""
+    backend = asked(heard, monkeypatch, timestamps="word")
+    (transcript,) = backend.transcribe([audios[1]], "en")
+    words = [word for segment in transcript.segments for word in segment.words]
+    assert bool(words) is ("timestamps" not in backend.not_honoured())
+    assert all(0 <= word.start_s <= word.end_s <= audios[1].duration_s + WHISPER_STEP_S for word in words)
+    assert not words or "".join(word.text for word in words).strip() == transcript.text
+
+
+def test_long_audio_is_heard_to_its_end(
+    heard: Heard, audios: Sequence[Audio], corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Audio beyond Whisper's window of 30 s, in one batch with a short one, is heard whole, with times in order."""
+    backend = asked(heard, monkeypatch, timestamps="segment")
+    long = joined([*audios, audios[0]])
+    assert long.duration_s > 31
+    short, whole = backend.transcribe([audios[1], long], "en")
+    assert_within(whole, long.duration_s)
+    assert whole.segments[-1].end_s > 31
+    spoken = replace(corpus, utterances=(*corpus, replace(corpus.utterances[0], id="again")))
+    assert error_rate(spoken, whole.text) < 0.15
+    assert len(short.text.split()) < 12
+
+
+@pytest.mark.parametrize(
+    ("count", "timestamps"),
+    [(1, "none"), (1, "segment"), (2 * SAMPLE_RATE_HZ, "none")],
+    ids=["one sample", "one sample with times", "two seconds"],
+)
+def test_silence_is_heard(heard: Heard, monkeypatch: pytest.MonkeyPatch, count: int, timestamps: str) -> None:
+    """Silence, of one sample too, gives a transcript of next to no words, within its audio."""
+    backend = asked(heard, monkeypatch, timestamps=timestamps)
+    audio = Audio(samples=np.zeros(count, np.float32))
+    (transcript,) = backend.transcribe([audio], "en")
+    assert len(transcript.text.split()) <= 3
+    assert_within(transcript, audio.duration_s)
+
+
+def test_tokens_are_bounded(heard: Heard, audios: Sequence[Audio], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound on new tokens cuts the transcript short."""
+    backend = asked(heard, monkeypatch, max_new_tokens=4)
+    text = backend.transcribe([audios[0]], "en")[0].text
+    assert 1 <= len(text.split()) <= 4
+    assert heard.transcripts[0].text.startswith(text)
+
+
+def test_runtimes_write_the_same_words(heard: Heard, reference: Sequence[str]) -> None:
+    """On the same weights in float32, each runtime writes the very words that faster-whisper writes."""
+    plain = normalizer("whisper-en")
+    assert [plain(transcript.text) for transcript in heard.transcripts] == [plain(text) for text in reference]
+
+
+def test_a_closed_backend_can_be_loaded_again(
+    heard: Heard, weights: Callable[[str], Weights], audios: Sequence[Audio]
+) -> None:
+    """A backend may be closed before it was loaded, and twice after; loaded again, it hears as before."""
+    backend = backend_class(heard.name)(weights=weights(heard.name), threads=2)
+    backend.close()
+    for _ in range(2):
+        backend.load()
+        assert backend.transcribe([audios[1]], "en")[0].text == heard.transcripts[1].text
+        backend.close()
+        backend.close()
+    with pytest.raises(AssertionError, match="load"):
+        backend.transcribe([audios[1]], "en")
+
+
+def test_faster_whisper_computes_in_int8(
+    weights: Callable[[str], Weights], audios: Sequence[Audio], corpus: Corpus
+) -> None:
+    """In int8, faster-whisper hears the sentences about as well as in float32."""
+    pytest.importorskip("faster_whisper")
+    backend = backend_class("faster-whisper")(weights=weights("faster-whisper"), compute_type="int8", threads=2)
+    with backend:
+        texts = [transcript.text for transcript in backend.transcribe(audios, "en")]
+    assert error_rate(corpus, " ".join(texts)) < 0.2
+
+
+@NAMES
+@pytest.mark.parametrize(
+    ("device", "compute_type", "reason"),
+    [
+        ("cuda:99", "float32", "cuda:99"),
+        ("cuda:x", "float32", "cuda:x"),
+        ("cuda:-1", "float32", "cuda:-1"),
+        ("cpu:1", "float32", "cpu:1"),
+        ("tpu", "float32", "tpu"),
+        ("cpu", "int8_float16", "int8_float16"),
+    ],
+)
+def test_what_cannot_run_is_refused(name: str, device: str, compute_type: str, reason: str) -> None:
+    """A device that is not there, or a compute type that it lacks, is refused in words that name it."""
+    pytest.importorskip(SDK[name])
+    refused = refusal(name, device, compute_type)
+    assert refused is not None
+    assert reason in refused
+
+
+@pytest.mark.parametrize(
+    ("name", "compute_type"),
+    [
+        ("openai-whisper", "float16"),
+        ("openai-whisper", "int8"),
+        ("openai-whisper", "bfloat16"),
+        ("transformers", "int8"),
+    ],
+)
+def test_compute_types_that_a_runtime_lacks_on_the_cpu_are_refused(name: str, compute_type: str) -> None:
+    """A precision that a runtime does not compute in on the cpu is refused in words that name it."""
+    pytest.importorskip(SDK[name])
+    assert compute_type in (refusal(name, "cpu", compute_type) or "")
+
+
+@NAMES
+def test_every_runtime_has_float32_on_the_cpu(name: str) -> None:
+    """Float32 on the cpu is refused by no runtime that is installed."""
+    pytest.importorskip(SDK[name])
+    assert refusal(name, "cpu", "float32") is None
+
+
+@NAMES
+@pytest.mark.parametrize("other", SDK)
+def test_weights_in_another_layout_are_refused(name: str, other: str, weights: Callable[[str], Weights]) -> None:
+    """Weights in the layout of another runtime are a bad checkpoint, by their folder."""
+    if name == other:
+        return
+    pytest.importorskip(SDK[name])
+    mixed_up = replace(weights(name), folder=weights(other).folder)
+    with pytest.raises(BadCheckpoint) as caught:
+        backend_class(name)(weights=mixed_up).load()
+    assert str(mixed_up.folder) in str(caught.value)
+
+
+@NAMES
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut short", "overwritten"])
+def test_damaged_weights_are_refused(name: str, damage: str, weights: Callable[[str], Weights], tmp_path: Path) -> None:
+    """Weights whose file is missing, empty, cut short or something else are a bad checkpoint, by their folder."""
+    pytest.importorskip(SDK[name])
+    sound = weights(name)
+    for path in sound.folder.iterdir():
+        if path.name != WEIGHTS[name]:
+            shutil.copy(path, tmp_path)
+    if damage != "missing":
+        with (sound.folder / WEIGHTS[name]).open("rb") as file:
+            content = {"empty": b"", "cut short": file.read(1_000_000), "overwritten": b"nonsense" * 1000}[damage]
+        (tmp_path / WEIGHTS[name]).write_bytes(content)
+    with pytest.raises(BadCheckpoint) as caught:
+        backend_class(name)(weights=replace(sound, folder=tmp_path)).load()
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_an_english_model_is_generated_from_as_one(weights: Callable[[str], Weights]) -> None:
+    """The generation configuration of an English-only checkpoint names no languages or tasks, and its own tokens."""
+    transformers = pytest.importorskip("transformers")
+    folder = weights("transformers").folder
+    written = json.loads((folder / "generation_config.json").read_text())
+    read = transformers.WhisperProcessor.from_pretrained(folder, local_files_only=True).tokenizer
+    assert written["is_multilingual"] is False
+    assert not {"lang_to_id", "task_to_id", "forced_decoder_ids", "language", "task"} & {
+        key for key, value in written.items() if value is not None
+    }
+    tokens = {
+        "decoder_start_token_id": "<|startoftranscript|>",
+        "no_timestamps_token_id": "<|notimestamps|>",
+        "prev_sot_token_id": "<|startofprev|>",
+        "eos_token_id": "<|endoftext|>",
+    }
+    assert {key: written[key] for key in tokens} == {
+        key: read.convert_tokens_to_ids(token) for key, token in tokens.items()
+    }
+    assert written["begin_suppress_tokens"] == [220, written["eos_token_id"]]
+    assert written["decoder_start_token_id"] in written["suppress_tokens"]

@@ -1,0 +1,90 @@
+"""Which backends there are, and why one cannot run here."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from modellab.backends.registry import COMPUTE_TYPES, backend_class, backend_names, refusal, runtime_version
+from modellab.errors import BackendUnavailable, UnknownName
+from modellab.testing import FakeBackend
+
+Install = Callable[..., None]
+SUBCLASS = """
+from dataclasses import dataclass
+from typing import ClassVar
+from modellab.testing import FakeBackend
+
+@dataclass(kw_only=True)
+class House(FakeBackend):
+    package: ClassVar[str] = "{package}"
+
+house = House()
+"""
+
+
+def test_the_backends_of_this_package_are_known() -> None:
+    """The three runtimes and the fake are installed by this package, and names are sorted."""
+    names = backend_names()
+    assert {"fake", "faster-whisper", "openai-whisper", "transformers"} <= set(names)
+    assert list(names) == sorted(names)
+    assert backend_class("fake") is FakeBackend
+
+
+def test_an_unknown_backend_gives_the_nearest() -> None:
+    """A backend nobody offers is refused with the nearest name and all names."""
+    with pytest.raises(UnknownName, match="no backend 'faster_whisper'. Did you mean 'faster-whisper'"):  # noqa: RUF043
+        backend_class("faster_whisper")
+
+
+def test_an_unknown_compute_type_gives_the_nearest() -> None:
+    """A compute type nobody knows is refused with the nearest one, whatever the backend."""
+    with pytest.raises(UnknownName, match=r"no compute type 'flaot32'\. Did you mean 'float32'"):
+        refusal("fake", "cpu", "flaot32")
+
+
+def test_anybodys_package_can_add_one(install: Install) -> None:
+    """A backend that another package offers by its entry point is named, found and may run."""
+    install("house = house_brand:House", SUBCLASS.format(package="house-brand"))
+    assert "house" in backend_names()
+    assert backend_class("house").__name__ == "House"
+    assert runtime_version("house") == "1.0"
+    assert refusal("house", "cpu", "float32") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("no_such_module:House", "cannot be imported: No module named 'no_such_module'"),
+        ("house_brand:Missing", "cannot be imported: .*Missing"),
+        ("house_brand:Fragile.Missing", "cannot be imported"),
+        ("house_brand:house", "is not a class derived from Backend"),
+        ("pathlib:Path", "is not a class derived from Backend"),
+    ],
+)
+def test_a_backend_that_cannot_be_imported_says_so(install: Install, value: str, reason: str) -> None:
+    """An entry point that leads to no backend class is unavailable, naming the backend, where it leads and why."""
+    install(f"house = {value}", SUBCLASS.format(package="house-brand"))
+    with pytest.raises(BackendUnavailable, match=rf"'house' \({re.escape(value)}\) {reason}"):
+        backend_class("house")
+
+
+def test_a_backend_whose_module_lacks_a_package_says_which(install: Install) -> None:
+    """A backend whose module imports what is not installed is unavailable, naming the missing module."""
+    install("house = house_brand:House", "import no_such_sdk\n")
+    with pytest.raises(BackendUnavailable, match="no_such_sdk"):
+        backend_class("house")
+
+
+def test_a_runtime_that_is_not_installed_says_what_to_install(install: Install) -> None:
+    """A backend whose runtime's package is missing has no version, and the refusal holds the command that helps."""
+    install("house = house_brand:House", SUBCLASS.format(package="no-such-sdk"))
+    assert runtime_version("house") is None
+    refused = refusal("house", "cpu", "float32")
+    assert refused == "backend 'house' needs package 'no-such-sdk': pip install 'modellab[house]'"
+
+
+@pytest.mark.parametrize("compute_type", COMPUTE_TYPES)
+def test_a_backend_is_asked_about_every_compute_type_there_is(compute_type: str) -> None:
+    """Each known compute type is put to the backend, whose own words are the answer."""
+    assert refusal("fake", "cpu", compute_type) == FakeBackend.refusal("cpu", compute_type)

@@ -1,0 +1,155 @@
+"""Manifests: what each line says, and which lines are refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from modellab.corpora.manifest import read_manifest
+from modellab.errors import BadManifest
+
+GOOD: dict[str, Any] = {"audio": "a.wav", "text": "hello"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with two seconds of audio in `a.wav` and in `deep/b.flac`."""
+    (tmp_path / "deep").mkdir()
+    for name in ("a.wav", "deep/b.flac"):
+        soundfile.write(tmp_path / name, np.zeros(32_000, np.float32), 16_000)
+    return tmp_path
+
+
+def manifest(folder: Path, *lines: dict[str, Any] | str) -> Path:
+    """Give the path of a manifest of these lines; texts stand as they are."""
+    path = folder / "manifest.jsonl"
+    written = [line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines]
+    path.write_text("\n".join(written) + "\n", encoding="utf-8")
+    return path
+
+
+def test_our_own_words(folder: Path) -> None:
+    """A line of ours is read with its id, audio, text, language, speaker and duration, and the rest is kept."""
+    line = {
+        "id": "u1",
+        "audio": "deep/b.flac",
+        "text": "Guten Tag",
+        "language": "de",
+        "speaker": "s1",
+        "duration_s": 1.5,
+        "license": "MIT",
+        "take": 3,
+        "tags": ["dropped", "as not plain"],
+    }
+    corpus = read_manifest(manifest(folder, line), "mine", "en")
+    (read,) = corpus
+    assert corpus.name == "mine"
+    assert (read.id, read.audio, read.reference) == ("u1", folder / "deep" / "b.flac", "Guten Tag")
+    assert (read.language, read.speaker, read.duration_s) == ("de", "s1", 1.5)
+    assert read.extra == {"license": "MIT", "take": "3"}
+
+
+def test_nemos_words(folder: Path) -> None:
+    """A line of NeMo's is read by its `audio_filepath`, `text` and `duration`."""
+    line = {"audio_filepath": str(folder / "a.wav"), "text": "hello", "duration": 2}
+    (read,) = read_manifest(manifest(folder, line), "nemo", "en")
+    assert (read.audio, read.reference, read.duration_s) == (folder / "a.wav", "hello", 2.0)
+    assert (read.language, read.speaker) == ("en", None)
+
+
+def test_what_a_line_leaves_out_is_found(folder: Path) -> None:
+    """Without an id the path without suffix is it, and without a duration the file's header states it."""
+    first, second = read_manifest(manifest(folder, GOOD, {**GOOD, "audio": "deep/b.flac"}), "c")
+    assert (first.id, second.id) == ("a", "deep/b")
+    assert (first.duration_s, second.duration_s) == (2.0, 2.0)
+    assert first.language == ""
+
+
+@pytest.mark.parametrize(("given", "expected"), [(0, "0"), (7, "7"), ("", "a"), (None, "a")])
+def test_an_id_may_be_a_number(folder: Path, given: object, expected: str) -> None:
+    """A number is an id, zero too; an empty id is none."""
+    (read,) = read_manifest(manifest(folder, {**GOOD, "id": given}), "c")
+    assert read.id == expected
+
+
+def test_an_empty_text_says_that_nobody_spoke(folder: Path) -> None:
+    """An empty reference is one."""
+    (read,) = read_manifest(manifest(folder, {**GOOD, "text": ""}), "c")
+    assert read.reference == ""
+
+
+def test_blank_lines_and_windows_line_ends_are_nothing(folder: Path) -> None:
+    """Blank lines are passed over and counted as lines, and a carriage return is no part of a line."""
+    path = folder / "m.jsonl"
+    path.write_bytes(b'\r\n{"audio": "a.wav", "text": "x"}\r\n\r\n  \n{"audio": "a.wav"}\r\n')
+    with pytest.raises(BadManifest, match=r"m\.jsonl:5: no 'text'"):
+        read_manifest(path, "c")
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_a_line_ends_at_a_newline_alone(folder: Path, separator: str) -> None:
+    """A separator that JSON allows within a text does not end the line."""
+    (read,) = read_manifest(manifest(folder, {**GOOD, "text": f"one{separator}two"}), "c")
+    assert read.reference == f"one{separator}two"
+
+
+BAD_LINES = {
+    "not JSON": ("{audio: a.wav}", "not JSON"),
+    "cut short": ('{"audio": "a.wav", "te', "not JSON"),
+    "a list": ('["a.wav", "hello"]', "object was expected, not list"),
+    "a number": ("3", "object was expected, not int"),
+    "no audio": ({"text": "hello"}, "no 'audio'"),
+    "an empty audio": ({**GOOD, "audio": ""}, "no 'audio'"),
+    "an audio that is no text": ({**GOOD, "audio": 3}, "no 'audio'"),
+    "no text": ({"audio": "a.wav"}, "no 'text'"),
+    "a text that is none": ({**GOOD, "text": None}, "no 'text'"),
+    "a text that is a number": ({**GOOD, "text": 5}, "no 'text'"),
+    "half a surrogate pair": ('{"audio": "a.wav", "text": "\\ud800"}', "not JSON.*surrogates"),
+    "a missing file": ({**GOOD, "audio": "none.wav"}, "no audio file at .*none.wav"),
+    "a folder": ({**GOOD, "audio": "deep"}, "no audio file at .*deep"),
+    "a negative duration": ({**GOOD, "duration_s": -1}, "the duration must be seconds, 0 or more, not -1"),
+    "a duration of text": ({**GOOD, "duration_s": "2 s"}, "the duration must be seconds, 0 or more, not '2 s'"),
+    "a duration of truth": ({**GOOD, "duration": True}, "the duration must be seconds, 0 or more, not True"),
+    "an endless duration": ('{"audio": "a.wav", "text": "", "duration": Infinity}', "the duration must be seconds"),
+    "a duration of NaN": ('{"audio": "a.wav", "text": "", "duration": NaN}', "the duration must be seconds"),
+    "an id twice": ({**GOOD, "id": "first"}, "id 'first' stands on line 1 already"),
+}
+
+
+@pytest.mark.parametrize(("line", "reason"), BAD_LINES.values(), ids=BAD_LINES)
+def test_a_bad_line_is_refused(folder: Path, line: dict[str, Any] | str, reason: str) -> None:
+    """A line that says something it may not is refused by file and line, with the reason."""
+    path = manifest(folder, {**GOOD, "id": "first"}, line)
+    with pytest.raises(BadManifest, match=rf"manifest\.jsonl:2: .*{reason}"):
+        read_manifest(path, "c")
+
+
+def test_another_encoding_is_refused(folder: Path) -> None:
+    """A manifest that is not UTF-8 is refused by path."""
+    path = folder / "latin.jsonl"
+    path.write_bytes('{"audio": "a.wav", "text": "größer"}'.encode("latin-1"))
+    with pytest.raises(BadManifest, match=r"cannot read manifest .*latin\.jsonl"):
+        read_manifest(path, "c")
+
+
+def test_a_missing_manifest_is_refused(tmp_path: Path) -> None:
+    """A manifest that is not there is refused by path."""
+    with pytest.raises(BadManifest, match=r"none\.jsonl"):
+        read_manifest(tmp_path / "none.jsonl", "c")
+
+
+def test_a_manifest_of_nothing_is_refused(folder: Path) -> None:
+    """A manifest of blank lines holds no corpus."""
+    with pytest.raises(BadManifest, match="'c' has no utterances"):
+        read_manifest(manifest(folder, "", "  "), "c")
+
+
+@pytest.mark.parametrize("name", ["broken.wav", "broken.mp3", "broken.raw", "empty.flac"])
+def test_audio_that_cannot_be_read_is_kept(folder: Path, name: str) -> None:
+    """A file that is there and is no audio stays in the corpus, of no duration, so that hearing it is what fails."""
+    (folder / name).write_bytes(b"" if name.startswith("empty") else b"not audio at all")
+    corpus = read_manifest(manifest(folder, GOOD, {**GOOD, "audio": name}), "c")
+    assert [(u.audio.name, u.duration_s) for u in corpus] == [("a.wav", 2.0), (name, 0.0)]

@@ -1,0 +1,55 @@
+"""Utterances on this disk, a clock that is moved by hand, and a place for records."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from modellab.measuring.accuracy import Place
+from modellab.speech.audio import SAMPLE_RATE_HZ
+from modellab.speech.utterance import Utterance
+
+
+class HandClock:
+    """A clock that stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        """Give the time."""
+        return self.now_s
+
+    def move(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now_s += seconds
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """A clock that stands still unless it is moved."""
+    return HandClock()
+
+
+@pytest.fixture
+def utterance(tmp_path: Path) -> Callable[..., Utterance]:
+    """A maker of utterances; `broken` audio cannot be read."""
+
+    def make(id: str = "u1", duration_s: float = 1.0, *, broken: bool = False, **facts: Any) -> Utterance:  # noqa: A002
+        audio = tmp_path / f"{id}.wav"
+        soundfile.write(audio, np.full(round(duration_s * SAMPLE_RATE_HZ), 0.1, np.float32), SAMPLE_RATE_HZ)
+        if broken:
+            audio.write_bytes(b"not audio")
+        known = {"audio": audio, "duration_s": duration_s, "reference": f"this is {id}", "language": "en"}
+        return Utterance(id=id, **{**known, **facts})
+
+    return make
+
+
+@pytest.fixture
+def place() -> Place:
+    """Where the records of these tests belong."""
+    return Place(model="fake:none:cpu:float32", corpus="tones", lane="accuracy", session=2)

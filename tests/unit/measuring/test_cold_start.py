@@ -1,0 +1,158 @@
+"""Cold start: a real child process, from its start to its first transcript."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from modellab.backends.base import DecodeOptions
+from modellab.checkpoints.weights import Weights
+from modellab.measuring import cold_start
+from modellab.measuring.cold_start import start_cold
+from modellab.records.record import ColdStart
+from modellab.speech.utterance import Utterance
+from modellab.testing import FakeBackend
+
+MakeUtterance = Callable[..., Utterance]
+HOUSE = """
+import os, signal, sys, time
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+from modellab.testing import FakeBackend
+
+@dataclass(kw_only=True)
+class House(FakeBackend):
+    modules: ClassVar[tuple[str, ...]] = ("house_runtime",)
+
+    def load(self):
+        {load}
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """An installer of a backend `house` for this process's children: what its load does, what its runtime is."""
+
+    def put(load: str, runtime: str = "") -> None:
+        site = tmp_path / "site"
+        about = site / "house_brand-1.0.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: house-brand\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text("[modellab.backends]\nhouse = house_brand:House\n")
+        (site / "house_brand.py").write_text(HOUSE.format(load=load))
+        (site / "house_runtime.py").write_text(runtime)
+        monkeypatch.setenv("PYTHONPATH", str(site))
+
+    return put
+
+
+def house(utterance: Utterance) -> ColdStart:
+    """Give the cold start of the installed backend."""
+    return start_cold("house", FakeBackend(), utterance, model="m", session=3)
+
+
+def test_a_cold_start_is_timed_in_its_parts(utterance: MakeUtterance) -> None:
+    """A fresh process says what its parts took and the most it held; all of it is no less than the parts."""
+    before = perf_counter()
+    fact = start_cold("fake", FakeBackend(), utterance(), model="m", session=3)
+    around_s = perf_counter() - before
+    assert (fact.model, fact.session, fact.failure) == ("m", 3, None)
+    parts = (fact.import_s, fact.load_s, fact.first_call_s)
+    assert all(part >= 0 for part in parts)
+    assert sum(parts) <= fact.total_s <= around_s
+    assert 5 << 20 < fact.peak_memory_bytes < 1 << 30
+
+
+def test_each_part_is_timed_apart(utterance: MakeUtterance, installed: Callable[..., None]) -> None:
+    """A slow import of the runtime is in the seconds of import, a slow load in those of load."""
+    installed("time.sleep(0.6)", "import time; time.sleep(0.2)")
+    fact = house(utterance())
+    assert 0.2 <= fact.import_s < 0.6 <= fact.load_s
+    assert fact.first_call_s < 0.6
+    assert fact.total_s >= 0.8
+
+
+def test_the_peak_is_the_childs(utterance: MakeUtterance, installed: Callable[..., None]) -> None:
+    """The most that was held is what the child held while it loaded."""
+    installed("block = bytearray(b'x') * (200 << 20)")
+    assert house(utterance()).peak_memory_bytes >= 200 << 20
+
+
+def test_the_child_has_the_fields_of_the_backend(
+    utterance: MakeUtterance, installed: Callable[..., None], tmp_path: Path
+) -> None:
+    """The backend in the child has the weights, the decode options and the other fields of the one given."""
+    seen = tmp_path / "seen.txt"
+    installed(f"open({str(seen)!r}, 'w').write(repr((self.weights, self.decode, self.device, self.threads)))")
+    weights = Weights(
+        checkpoint="c", layout="none", revision="r", sha256="f00d", languages=("en", "de"), folder=tmp_path / "w"
+    )
+    decode = DecodeOptions(temperatures=(0.0, 0.4), prompt="Größe", beam_size=3)
+    backend = FakeBackend(weights=weights, decode=decode, threads=7)
+    fact = start_cold("house", backend, utterance(), model="m", session=1)
+    assert fact.failure is None
+    assert seen.read_text() == repr((weights, decode, "cpu", 7))
+
+
+@pytest.mark.parametrize(
+    ("load", "kind", "message"),
+    [
+        ("raise MemoryError('no memory left')", "exit 1", "MemoryError: no memory left"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "exit -9", "no output"),
+        ("print('the driver is gone', file=sys.stderr); sys.stderr.flush(); os._exit(7)", "exit 7", "driver is gone"),
+        ("os._exit(0)", "exit 0", "no output"),
+        ("print('not an answer', flush=True); os._exit(0)", "exit 0", "no output"),
+        ("sys.stderr.buffer.write(b'\\xff\\xfe bytes'); sys.stderr.flush(); os._exit(3)", "exit 3", "bytes"),
+    ],
+    ids=["raises", "is killed", "dies with words", "ends early", "ends early with words", "writes bytes"],
+)
+def test_a_child_that_does_not_answer_is_a_failure(
+    utterance: MakeUtterance, installed: Callable[..., None], load: str, kind: str, message: str
+) -> None:
+    """A child that raises, dies or ends without an answer is a failure with its exit and its last words."""
+    installed(load)
+    fact = house(utterance())
+    assert (fact.failure.stage, fact.failure.kind) == ("load", kind)
+    assert message in fact.failure.message
+    assert (fact.model, fact.session, fact.total_s, fact.peak_memory_bytes) == ("m", 3, None, None)
+
+
+def test_only_the_last_words_are_kept(utterance: MakeUtterance, installed: Callable[..., None]) -> None:
+    """Of a long lament, the last five lines are kept."""
+    installed("[print('line', n, file=sys.stderr) for n in range(100)]; sys.stderr.flush(); os._exit(1)")
+    assert house(utterance()).failure.message.splitlines() == [f"line {n}" for n in range(95, 100)]
+
+
+def test_a_child_that_hangs_is_a_failure(
+    utterance: MakeUtterance, installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child without a transcript within the limit is ended and is a failure that names the limit."""
+    monkeypatch.setattr(cold_start, "LIMIT_S", 1.0)
+    installed("time.sleep(60)")
+    before = perf_counter()
+    fact = house(utterance())
+    assert perf_counter() - before < 10
+    assert (fact.failure.kind, fact.failure.message) == ("TimeoutExpired", "no transcript within 1 s")
+
+
+def test_audio_that_cannot_be_read_is_a_failure(utterance: MakeUtterance) -> None:
+    """A cold start on audio that cannot be read is a failure that names the file."""
+    bad = utterance(broken=True)
+    fact = start_cold("fake", FakeBackend(), bad, model="m", session=1)
+    assert str(bad.audio) in fact.failure.message
+
+
+def test_what_is_printed_on_the_way_is_no_answer(utterance: MakeUtterance, installed: Callable[..., None]) -> None:
+    """A runtime that prints while it loads does not disturb the answer."""
+    installed("print('loading...'); print('{}')", "print('hello')")
+    assert house(utterance()).failure is None
+
+
+def test_the_interpreter_is_this_one(utterance: MakeUtterance, installed: Callable[..., None], tmp_path: Path) -> None:
+    """The child runs in the interpreter of this process."""
+    seen = tmp_path / "seen.txt"
+    installed(f"open({str(seen)!r}, 'w').write(sys.executable)")
+    house(utterance())
+    assert seen.read_text() == sys.executable

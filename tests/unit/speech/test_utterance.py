@@ -1,0 +1,168 @@
+"""Utterances and corpora: what is drawn from one, and when two are the same."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from modellab.errors import BadManifest
+from modellab.speech.utterance import Corpus, Utterance, corpus_of
+
+
+def utterance(folder: Path, name: str, **facts: object) -> Utterance:
+    """Give an utterance whose audio file holds its own name."""
+    audio = folder / f"{name}.wav"
+    audio.write_bytes(name.encode())
+    known = {"id": name, "audio": audio, "duration_s": 1.0, "reference": f"this is {name}", "language": "en"}
+    return Utterance(**{**known, **facts})
+
+
+@pytest.fixture
+def twenty(tmp_path: Path) -> Corpus:
+    """Twenty utterances in two languages, by three speakers."""
+    return corpus_of(
+        "twenty",
+        tuple(
+            utterance(tmp_path, f"u{n:02}", language=("en", "de")[n % 2], speaker=f"s{n % 3}", extra={"mood": "calm"})
+            for n in range(20)
+        ),
+    )
+
+
+def test_two_utterances_of_one_id_are_refused(tmp_path: Path) -> None:
+    """A corpus in which an id stands twice cannot be made, and the error names the id."""
+    one = utterance(tmp_path, "same")
+    with pytest.raises(BadManifest, match="'same'"):
+        corpus_of("c", (one, replace(one, reference="other")))
+
+
+def test_a_corpus_of_nothing_is_refused() -> None:
+    """A corpus without utterances cannot be made, and the error names the corpus."""
+    with pytest.raises(BadManifest, match="'none'"):
+        corpus_of("none", ())
+
+
+def test_a_corpus_is_iterable_and_sized(twenty: Corpus) -> None:
+    """A corpus gives its utterances in order, their number, their seconds and their languages."""
+    assert [u.id for u in twenty] == [f"u{n:02}" for n in range(20)]
+    assert len(twenty) == 20
+    assert twenty.duration_s == 20.0
+    assert twenty.languages == ("de", "en")
+
+
+def test_silence_has_no_language(tmp_path: Path) -> None:
+    """Where nobody speaks, no language is named."""
+    assert corpus_of("c", (utterance(tmp_path, "a", language=""),)).languages == ()
+
+
+def test_a_sample_is_the_same_twice(twenty: Corpus) -> None:
+    """The same count and seed draw the same utterances and give the same revision."""
+    assert twenty.sample(6, seed=1) == twenty.sample(6, seed=1)
+
+
+def test_a_sample_differs_by_seed(twenty: Corpus) -> None:
+    """Another seed draws other utterances, and the revision says so."""
+    one, other = twenty.sample(6, seed=1), twenty.sample(6, seed=2)
+    assert one.utterances != other.utterances
+    assert one.revision != other.revision
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sample_keeps_the_order(twenty: Corpus, seed: int) -> None:
+    """What is drawn stands in its old order, has the count that was asked for and no utterance twice."""
+    drawn = [u.id for u in twenty.sample(7, seed)]
+    assert drawn == sorted(drawn)
+    assert len(set(drawn)) == 7
+
+
+def test_a_sample_is_not_the_beginning(twenty: Corpus) -> None:
+    """Over several seeds, a sample reaches the end of a corpus and not its first utterances alone."""
+    assert {u.id for seed in range(20) for u in twenty.sample(5, seed)} == {u.id for u in twenty}
+
+
+@pytest.mark.parametrize("count", [20, 21, 1000])
+def test_a_sample_of_all_is_the_corpus(twenty: Corpus, count: int) -> None:
+    """Drawing as many as there are, or more, is the corpus itself with its own revision."""
+    assert twenty.sample(count, seed=3) is twenty
+
+
+def test_a_sample_has_a_revision_of_its_own(twenty: Corpus) -> None:
+    """A sample's revision is neither the corpus's nor that of another count."""
+    assert len({twenty.revision, twenty.sample(5, 0).revision, twenty.sample(6, 0).revision}) == 3
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count", "name"),
+    [
+        ({"language": "de"}, 10, "twenty.de"),
+        ({"speaker": "s0"}, 7, "twenty.s0"),
+        ({"language": "en", "speaker": "s0"}, 4, "twenty.en.s0"),
+        ({"mood": "calm"}, 20, "twenty.calm"),
+        ({"id": "u07"}, 1, "twenty.u07"),
+    ],
+)
+def test_where_keeps_what_has_the_facts(twenty: Corpus, wanted: dict[str, str], count: int, name: str) -> None:
+    """A restriction keeps the utterances of which all facts are true, and is part of name and revision."""
+    kept = twenty.where(wanted)
+    assert len(kept) == count
+    assert all(u.fact(key) == value for u in kept for key, value in wanted.items())
+    assert kept.name == name
+    assert kept.revision != twenty.revision
+
+
+def test_where_nothing_is_wanted_is_the_corpus(twenty: Corpus) -> None:
+    """No restriction is the corpus itself."""
+    assert twenty.where({}) is twenty
+
+
+@pytest.mark.parametrize(("key", "there"), [("language", "'de', 'en'"), ("speaker", "s2"), ("colour", "colour")])
+def test_where_nothing_is_left_says_what_there_is(twenty: Corpus, key: str, there: str) -> None:
+    """A restriction that nothing meets is refused, naming the values there are."""
+    with pytest.raises(BadManifest, match=there):
+        twenty.where({key: "xx"})
+
+
+def test_revisions_of_restrictions_tell_the_utterances_apart(tmp_path: Path) -> None:
+    """One restriction of two corpora that differ in an extra fact alone keeps other utterances, and says so."""
+    first, second = (utterance(tmp_path, name, extra={"mood": "calm"}) for name in ("a", "b"))
+    calm = corpus_of("c", (first, second))
+    mixed = corpus_of("c", (first, replace(second, extra={"mood": "cross"})))
+    assert calm.where({"mood": "calm"}).revision != mixed.where({"mood": "calm"}).revision
+
+
+def test_the_same_content_has_the_same_revision(tmp_path: Path) -> None:
+    """A corpus read again, or from another folder, has the revision it had."""
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    assert len({corpus_of("c", (utterance(folder, "a"),)).revision for folder in folders}) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"id": "other"}, {"reference": "other"}, {"reference": ""}, {"language": "de"}, {"speaker": "s1"}],
+    ids=lambda change: "-".join(map(str, change.items())),
+)
+def test_another_reference_is_another_revision(tmp_path: Path, change: dict[str, str]) -> None:
+    """A revision changes with the id, reference, language or speaker of any utterance."""
+    one = utterance(tmp_path, "a")
+    assert corpus_of("c", (one,)).revision != corpus_of("c", (replace(one, **change),)).revision
+
+
+def test_another_byte_of_audio_is_another_revision(tmp_path: Path) -> None:
+    """A revision changes with the bytes of any audio file."""
+    one = utterance(tmp_path, "a")
+    before = corpus_of("c", (one,)).revision
+    one.audio.write_bytes(b"other")
+    assert corpus_of("c", (one,)).revision != before
+
+
+def test_another_order_is_another_revision(tmp_path: Path) -> None:
+    """A revision changes with the order of the utterances, which sampling depends on."""
+    one, two = utterance(tmp_path, "a"), utterance(tmp_path, "b")
+    assert corpus_of("c", (one, two)).revision != corpus_of("c", (two, one)).revision
+
+
+def test_repr_fits_on_a_line(twenty: Corpus) -> None:
+    """A corpus is shown by name, size and revision, and not by its utterances."""
+    assert repr(twenty) == f"<corpus twenty: 20 utterances, 20.0 s, revision {twenty.revision}>"

@@ -1,1 +1,3 @@
-"""This repository's own fixtures. The plugin itself is registered by its entry point."""
+"""What every test may use. The bench's plugin is registered by its entry point, not here."""
+
+pytest_plugins = ["pytester"]

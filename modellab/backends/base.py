@@ -3,15 +3,19 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, get_args
 
 from typing_extensions import TypeAliasType
 
 from modellab.checkpoints.weights import Weights
+from modellab.errors import BadDefinition
 from modellab.speech.audio import Audio
 from modellab.speech.transcript import Transcript
 
 JsonValue = TypeAliasType("JsonValue", "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None")
+
+Task = Literal["transcribe", "translate"]
+Timestamps = Literal["none", "segment", "word"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,17 +26,28 @@ class DecodeOptions:
     detects it. `temperatures` are tried in turn where the runtime falls back. `timestamps` chooses what the model
     is asked to write beside the words: nothing, times of segments, or times of words. Recordings of more than 30 s
     want times: without them a Whisper model moves on by whole windows and cuts words at their edges.
+
+    Raises:
+        BadDefinition: on a value that no runtime could follow.
     """
 
     language: str | None = None
-    task: Literal["transcribe", "translate"] = "transcribe"
+    task: Task = "transcribe"
     beam_size: int = 1
     temperatures: tuple[float, ...] = (0.0,)
     condition_on_previous_text: bool = False
     vad: bool = False
-    timestamps: Literal["none", "segment", "word"] = "none"
+    timestamps: Timestamps = "none"
     prompt: str | None = None
     max_new_tokens: int = 224
+
+    def __post_init__(self) -> None:
+        allowed = {"task": get_args(Task), "timestamps": get_args(Timestamps)}
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                raise BadDefinition(f"decode: {name} must be one of {', '.join(values)}, not {getattr(self, name)!r}")
+        if self.beam_size < 1 or self.max_new_tokens < 1 or not self.temperatures:
+            raise BadDefinition("decode: beam_size and max_new_tokens must be 1 or more, and a temperature be given")
 
     def changed(self) -> frozenset[str]:
         """Give the names of the options that are not at their defaults."""

@@ -63,7 +63,6 @@ class Transformers(Backend):
             self._processor = WhisperProcessor.from_pretrained(folder, local_files_only=True)
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise BadCheckpoint(f"transformers cannot load {folder}: {error}") from error
-        model.generation_config.max_length = None  # `max_new_tokens` bounds what is written
         self._model = model.to(self.device).eval()
 
     def transcribe(self, audios: Sequence[Audio], language: str | None = None) -> Sequence[Transcript]:
@@ -93,9 +92,13 @@ class Transformers(Backend):
     def _hear_windows(self, audios: Sequence[Audio], language: str | None) -> list[Transcript]:
         if not audios:
             return []
+        import torch
+
         features = self._features(audios)
         languages = self._languages(features, language)
-        tokens = self._generate(features, languages, return_timestamps=self.decode.timestamps != "none")
+        mask = torch.ones(features.shape[0], features.shape[-1], dtype=torch.long, device=self.device)
+        times = self.decode.timestamps != "none"
+        tokens = self._generate(features, languages, attention_mask=mask, return_timestamps=times)
         return [
             self._transcript(row, audio, spoken) for row, audio, spoken in zip(tokens, audios, languages, strict=True)
         ]
@@ -150,15 +153,17 @@ class Transformers(Backend):
         import torch
 
         assert self._model is not None, "load() comes first"
-        if self._model.generation_config.is_multilingual:
+        multilingual, prompt = self._model.generation_config.is_multilingual, self._prompt()
+        if multilingual:
             how |= {"language": list(languages), "task": self.decode.task}
+        start = (3 if multilingual else 1) + (not how["return_timestamps"]) + (0 if prompt is None else prompt.numel())
         with torch.inference_mode():
             written: torch.Tensor = self._model.generate(
                 features,
                 num_beams=self.decode.beam_size,
                 do_sample=False,
-                max_new_tokens=self.decode.max_new_tokens,
-                prompt_ids=self._prompt(),
+                max_length=start + self.decode.max_new_tokens,
+                prompt_ids=prompt,
                 **how,
             )
         return written

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 
-pytest_plugins = ["pytester"]
-
 MODELS = """
 schema = 1
 [checkpoints.toy-en]
@@ -126,7 +124,7 @@ def lab(pytester: pytest.Pytester) -> Lab:
     folder = pytester.mkdir("fixtures")
     for name, text in {"models": MODELS, "corpora": CORPORA, "bench": BENCH, "budgets": BUDGETS}.items():
         (folder / f"{name}.toml").write_text(text)
-    pytester.makepyfile(**{path.stem: path.read_text() for path in sorted(CLAIMS.glob("test_*.py"))})
+    pytester.makepyfile(**{f"{path.stem}_claims": path.read_text() for path in sorted(CLAIMS.glob("test_*.py"))})
     made.speak(
         {"id": "a", "text": "hello world"}, {"id": "b", "text": "hello world"}, {"id": "c", "text": "goodbye world"}
     )

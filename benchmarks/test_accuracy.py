@@ -9,6 +9,7 @@ def test_word_error_rate(model, corpus, listen, budget):
     """Pooled over a corpus, the word error rate is at most the model's budget."""
     heard = listen(model, corpus)
     assert not heard.failures, f"{len(heard.failures)} utterances failed"
+    assert heard.error_rate is not None, f"not measured: nobody speaks in {corpus.name}"
     assert heard.error_rate <= budget("wer", model, corpus), f"word error rate over budget: {heard.error_rate:.2%}"
 
 

@@ -9,6 +9,7 @@ def test_real_time_factor(model, timed_corpus, time_speech, budget):
     """Warm and one utterance at a time, a second of speech takes at most the budgeted share of a second."""
     timed = time_speech(model, timed_corpus)
     assert not timed.failures, f"{len(timed.failures)} utterances failed"
+    assert timed.rtf.median is not None, f"not measured: {timed.rtf.samples} samples give no median, three do"
     limit = budget("rtf", model, timed_corpus)
     assert timed.rtf.median <= limit, f"real-time factor over budget: {timed.rtf.median:.3f}"
 

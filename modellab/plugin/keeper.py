@@ -11,8 +11,8 @@ from modellab.plugin.fixtures import measures
 from modellab.plugin.progress import Progress
 from modellab.plugin.scheduler import ModelScheduling, model_in
 from modellab.records.environment import observe
-from modellab.records.run import Session, Skipped
-from modellab.records.store import now, point_latest
+from modellab.records.run import Outcome, Session, Skipped
+from modellab.records.store import RUNS, now, point_latest
 
 
 class Keeper:
@@ -124,9 +124,10 @@ class Keeper:
         )
         environment = observe(self._config.rootpath)
         bench.store.open_session(session, environment, bench.corpus_facts(), bench.budgets.tables())
-        point_latest(bench.store.folder)
+        if bench.store.folder.parent.resolve() == (self._config.rootpath / RUNS).resolve():
+            point_latest(bench.store.folder)
 
-    def _close(self, outcome: Any) -> None:  # noqa: ANN401
+    def _close(self, outcome: Outcome) -> None:
         try:
             self._bench.store.close_session(self._bench.session, outcome, tuple(self._skipped))
         except (ModelLabError, OSError) as error:

@@ -13,11 +13,10 @@ from modellab.plugin.bench import Bench
 from modellab.plugin.choice import choose, run_folder
 from modellab.plugin.fixtures import fixtures_of
 from modellab.plugin.keeper import Keeper
-from modellab.records.store import Store, new_run_folder
+from modellab.records.store import RUNS, Store, new_run_folder
 from modellab.sources.cache import cache_root
 from modellab.verdicts.budget import read_budgets
 
-RUNS = "runs"
 CACHE_VARIABLE = "MODELLAB_CACHE_DIR"
 
 

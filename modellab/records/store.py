@@ -18,6 +18,8 @@ from modellab.records.environment import Environment
 from modellab.records.record import ColdStart, Fact, Record
 from modellab.records.run import CorpusFacts, Outcome, Run, Session, Skipped
 
+RUNS = "runs"
+
 
 class Store:
     """The folder of one run: `run.json` and `records.jsonl`.

@@ -48,6 +48,13 @@ def locate(checkpoint: Checkpoint, layout: str, cache: Path) -> Path | None:
     return folder if _is_whole(folder) else None
 
 
+def weights_sha256(checkpoint: Checkpoint, cache: Path) -> str | None:
+    """Give the hash of a checkpoint's weights: the pinned one, else that of the file in the cache, else None."""
+    name = WEIGHTS_FILE[checkpoint.layout]
+    seen = verified(_original(checkpoint, cache)).get(name)
+    return checkpoint.weights_sha256 or (seen.sha256 if seen else None)
+
+
 def is_present(checkpoint: Checkpoint, layout: str, cache: Path) -> bool:
     """Say whether the weights in a layout are there, so that `prepare` would neither fetch nor convert."""
     return locate(checkpoint, layout, cache) is not None

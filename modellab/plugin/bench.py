@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from modellab.backends.base import Backend, JsonValue
-from modellab.backends.registry import backend_class, refusal, runtime_version
+from modellab.backends.base import Backend
+from modellab.backends.registry import backend_class, refusal
 from modellab.backends.spec import ModelSpec
 from modellab.checkpoints.layouts import prepare
 from modellab.checkpoints.registry import Registry
 from modellab.corpora.registry import CorpusRegistry
 from modellab.corpora.selection import Selection
-from modellab.errors import BadRecord, UnknownName
+from modellab.errors import UnknownName
 from modellab.measuring.accuracy import Place, hear
 from modellab.measuring.cold_start import start_cold
 from modellab.measuring.latency import LatencyTrial
@@ -21,7 +21,6 @@ from modellab.plugin.choice import Choice
 from modellab.plugin.heard import Heard, Timed
 from modellab.records.environment import usable_cores
 from modellab.records.record import ColdStart, Lane, Record
-from modellab.records.run import CorpusFacts, ModelFacts, Run
 from modellab.records.store import Store
 from modellab.speech.utterance import Corpus, Utterance
 from modellab.verdicts.budget import Budgets
@@ -158,63 +157,9 @@ class Bench:
             if utterance.id not in known:
                 self.store.append(place.failed(utterance, "crash", WorkerCrash(message)))
 
-    def model_facts(self) -> dict[str, ModelFacts]:
-        """Give what the run's file says of every chosen model that can run here."""
-        return {spec.id: self._facts(spec) for spec in self.choice.specs if self.refusal(spec) is None}
-
-    def corpus_facts(self) -> dict[str, CorpusFacts]:
-        """Give what the run's file says of every corpus that has been read."""
-        return {
-            corpus.name: CorpusFacts(
-                revision=corpus.revision,
-                utterances=len(corpus),
-                duration_s=corpus.duration_s,
-                languages=corpus.languages,
-            )
-            for corpus in self._read.values()
-        }
-
-    def refuse_other_run(self, run: Run) -> None:
-        """Check that what is to be measured is what the run's records speak of.
-
-        Raises:
-            BadRecord: when a corpus or a model's options are not those of the run.
-        """
-        for name, facts in self.corpus_facts().items():
-            old = run.corpora.get(name)
-            if old and old.revision != facts.revision:
-                raise BadRecord(
-                    f"run {run.id} heard corpus {name!r} at revision {old.revision}; it is {facts.revision} now. "
-                    "Start a new run: leave --run-dir out, or name an empty folder."
-                )
-        for session in run.sessions:
-            for name, model in self.model_facts().items():
-                if name in session.models and _asked(session.models[name]) != _asked(model):
-                    raise BadRecord(
-                        f"run {run.id} asked model {name!r} with other options. Start a new run: leave --run-dir out."
-                    )
-
-    def _facts(self, spec: ModelSpec) -> ModelFacts:
-        made = backend_class(spec.backend)(
-            weights=None,
-            device=spec.device,
-            compute_type=spec.compute_type,
-            threads=self.threads,
-            decode=self.choice.decode,
-        )
-        checkpoint = self.checkpoints.get(spec.checkpoint)
-        weights: JsonValue = {
-            "checkpoint": checkpoint.name,
-            "layout": made.layout,
-            "revision": checkpoint.revision,
-            "sha256": checkpoint.weights_sha256,
-        }
-        return ModelFacts(
-            backend=spec.backend,
-            runtime_version=runtime_version(spec.backend),
-            options={**made.options(), "weights": weights},
-            not_honoured=made.not_honoured(),
-        )
+    def read_corpora(self) -> tuple[Corpus, ...]:
+        """Give the corpora that have been read so far."""
+        return tuple(self._read.values())
 
     def _known(self, model: str, corpus: Corpus, lane: Lane) -> dict[str, Record]:
         """Give the records that this run has, the last of each utterance; what failed in another session is retried."""
@@ -228,7 +173,3 @@ class Bench:
 
 class WorkerCrash(RuntimeError):
     """A process that hosted a model died."""
-
-
-def _asked(facts: ModelFacts) -> dict[str, object]:
-    return {name: value for name, value in facts.options.items() if name != "threads"}

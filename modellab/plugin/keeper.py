@@ -7,6 +7,7 @@ import pytest
 
 from modellab.errors import ModelLabError
 from modellab.plugin.bench import Bench
+from modellab.plugin.facts import corpus_facts, model_facts, refuse_other_run
 from modellab.plugin.fixtures import measures
 from modellab.plugin.progress import Progress
 from modellab.plugin.scheduler import ModelScheduling, model_in
@@ -111,7 +112,7 @@ class Keeper:
         for name in (*bench.selections, "silence"):
             bench.corpus(name)
         if bench.store.run_path.exists():
-            bench.refuse_other_run(bench.store.run())
+            refuse_other_run(bench, bench.store.run())
         session = Session(
             number=bench.session,
             argv=tuple(self._config.invocation_params.args),
@@ -119,11 +120,11 @@ class Keeper:
             workers=bench.workers,
             seed=bench.choice.seed,
             limit=bench.choice.limit,
-            models=bench.model_facts(),
+            models=model_facts(bench),
             planned_utterances=planned,
         )
         environment = observe(self._config.rootpath)
-        bench.store.open_session(session, environment, bench.corpus_facts(), bench.budgets.tables())
+        bench.store.open_session(session, environment, corpus_facts(bench), bench.budgets.tables())
         if bench.store.folder.parent.resolve() == (self._config.rootpath / RUNS).resolve():
             point_latest(bench.store.folder)
 

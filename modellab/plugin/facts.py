@@ -1,0 +1,75 @@
+"""Facts: what a run's file says of the models and corpora of a bench, and whether a run speaks of the same ones."""
+
+from modellab.backends.base import JsonValue
+from modellab.backends.registry import backend_class, runtime_version
+from modellab.backends.spec import ModelSpec
+from modellab.checkpoints.layouts import weights_sha256
+from modellab.errors import BadRecord
+from modellab.plugin.bench import Bench
+from modellab.records.run import CorpusFacts, ModelFacts, Run
+
+
+def model_facts(bench: Bench) -> dict[str, ModelFacts]:
+    """Give what the run's file says of every chosen model that can run here, by id."""
+    return {spec.id: _facts(bench, spec) for spec in bench.choice.specs if bench.refusal(spec) is None}
+
+
+def corpus_facts(bench: Bench) -> dict[str, CorpusFacts]:
+    """Give what the run's file says of every corpus that has been read, by name."""
+    return {
+        corpus.name: CorpusFacts(
+            revision=corpus.revision,
+            utterances=len(corpus),
+            duration_s=corpus.duration_s,
+            languages=corpus.languages,
+        )
+        for corpus in bench.read_corpora()
+    }
+
+
+def refuse_other_run(bench: Bench, run: Run) -> None:
+    """Check that what is to be measured is what the run's records speak of.
+
+    Raises:
+        BadRecord: when a corpus or a model's options are not those of the run.
+    """
+    for name, facts in corpus_facts(bench).items():
+        old = run.corpora.get(name)
+        if old and old.revision != facts.revision:
+            raise BadRecord(
+                f"run {run.id} heard corpus {name!r} at revision {old.revision}; it is {facts.revision} now. "
+                "Start a new run: leave --run-dir out, or name an empty folder."
+            )
+    for session in run.sessions:
+        for name, model in model_facts(bench).items():
+            if name in session.models and _asked(session.models[name]) != _asked(model):
+                raise BadRecord(
+                    f"run {run.id} asked model {name!r} with other options. Start a new run: leave --run-dir out."
+                )
+
+
+def _facts(bench: Bench, spec: ModelSpec) -> ModelFacts:
+    described = backend_class(spec.backend)(
+        weights=None,
+        device=spec.device,
+        compute_type=spec.compute_type,
+        threads=bench.threads,
+        decode=bench.choice.decode,
+    )
+    checkpoint = bench.checkpoints.get(spec.checkpoint)
+    weights: JsonValue = {
+        "checkpoint": checkpoint.name,
+        "layout": described.layout,
+        "revision": checkpoint.revision,
+        "sha256": weights_sha256(checkpoint, bench.cache),
+    }
+    return ModelFacts(
+        backend=spec.backend,
+        runtime_version=runtime_version(spec.backend),
+        options={**described.options(), "weights": weights},
+        not_honoured=described.not_honoured(),
+    )
+
+
+def _asked(facts: ModelFacts) -> dict[str, object]:
+    return {name: value for name, value in facts.options.items() if name != "threads"}

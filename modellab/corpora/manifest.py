@@ -5,38 +5,48 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from modellab.corpora.line import is_file
+from modellab.corpora.stretch import Durations, Stretch, parse_stretch, parse_time_s, refuse_overlaps
 from modellab.errors import BadManifest
-from modellab.speech.audio import stated_duration_s
 from modellab.speech.utterance import Corpus, Utterance, corpus_of
 
-_READ = {"id", "audio", "audio_filepath", "text", "language", "speaker", "duration_s", "duration"}
+_AUDIO = {"audio", "audio_filepath"}
+_TIMES = {"duration_s", "duration", "start_s", "end_s", "offset"}
+_READ = {"id", "text", "language", "speaker", *_AUDIO, *_TIMES}
+_WHOLE_WITHIN_S = 0.05  # a stated duration is rounded
 
 
 def read_manifest(path: Path, name: str, language: str = "") -> Corpus:
     """Give the corpus of a manifest. Paths in it are relative to its folder; `language` is for lines that name none.
 
-    Every line is an object with `audio` and `text`, and may have `id`, `language`, `speaker` and `duration_s`; NeMo's
-    `audio_filepath` and `duration` are read too. Other plain values are kept as extra facts. A file that is there but
-    cannot be read as audio is kept: hearing it is what fails, and is recorded.
+    Every line is an object with `audio` and `text`, and may have `id`, `language`, `speaker` and `duration_s`, and
+    `start_s` and `end_s` for a stretch of a recording; NeMo's `audio_filepath`, `duration` and `offset` are read too.
+    Other plain values are kept as extra facts. A file that is there but cannot be read as audio is kept: hearing it is
+    what fails, and is recorded.
 
     Raises:
-        BadManifest: naming file and line, on a line that is not JSON, lacks a key, repeats an id or names a file that
-            is not there.
+        BadManifest: naming file and line, on a line that is not JSON, lacks a key, repeats an id, names a file that is
+            not there or a stretch that cannot be.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadManifest(f"cannot read manifest {path}: {error}") from error
-    return corpus_of(name, tuple(_utterances(text, path, language)))
+    stretches: list[Stretch] = []
+    utterances = tuple(_utterances(text, path, language, stretches))
+    refuse_overlaps(stretches)
+    return corpus_of(name, utterances)
 
 
-def _utterances(text: str, path: Path, language: str) -> Iterator[Utterance]:
+def _utterances(text: str, path: Path, language: str, stretches: list[Stretch]) -> Iterator[Utterance]:
+    durations = Durations()
     first_seen: dict[str, int] = {}
     for number, line in enumerate(text.split("\n"), start=1):  # `splitlines` breaks at U+2028 too, which JSON allows
         if not line.strip():
             continue
         where = f"{path}:{number}"
-        utterance = _utterance(_object(line, where), path.parent, language, where)
+        utterance = _utterance(_object(line, where), path.parent, language, where, durations)
+        stretches.append(_stretch_of(utterance, where))
         if utterance.id in first_seen:
             raise BadManifest(f"{where}: id {utterance.id!r} stands on line {first_seen[utterance.id]} already")
         first_seen[utterance.id] = number
@@ -54,29 +64,48 @@ def _object(line: str, where: str) -> Mapping[str, Any]:
     return row
 
 
-def _utterance(row: Mapping[str, Any], folder: Path, language: str, where: str) -> Utterance:
+def _utterance(row: Mapping[str, Any], folder: Path, language: str, where: str, durations: Durations) -> Utterance:
     named = row.get("audio", row.get("audio_filepath"))
     if not isinstance(named, str) or not named:
         raise BadManifest(f"{where}: no 'audio' (or 'audio_filepath') that names a file")
     if not isinstance(row.get("text"), str):
         raise BadManifest(f"{where}: no 'text' that holds the reference; write \"\" where nobody speaks")
     audio = folder / named
-    if not audio.is_file():
+    if not is_file(audio):
         raise BadManifest(f"{where}: no audio file at {audio}")
+    stated_s = _stated_s(row.get("duration_s", row.get("duration")), where)
+    stretch = _stretch(row, audio, stated_s, where, durations)
     return Utterance(
-        id=str(row["id"] if row.get("id") not in (None, "") else Path(named).with_suffix("").as_posix()),
+        id=str(row["id"] if row.get("id") not in (None, "") else stretch.id_in(Path(named).with_suffix("").as_posix())),
         audio=audio,
-        duration_s=_duration_s(row.get("duration_s", row.get("duration")), audio, where),
+        duration_s=stretch.duration_s(durations[audio]) if stretch.is_cut or stated_s is None else stated_s,
         reference=row["text"],
         language=str(row.get("language") or language),
         speaker=None if row.get("speaker") is None else str(row["speaker"]),
         extra={k: str(v) for k, v in row.items() if k not in _READ and isinstance(v, str | int | float)},
+        start_s=stretch.start_s,
+        end_s=stretch.end_s,
     )
 
 
-def _duration_s(stated: object, audio: Path, where: str) -> float:
+def _stretch(row: Mapping[str, Any], audio: Path, stated_s: float | None, where: str, durations: Durations) -> Stretch:
+    """Give the stretch that a line names. NeMo writes an offset of 0 for whole recordings too."""
+    start, end, offset = row.get("start_s"), row.get("end_s"), row.get("offset")
+    if offset is None or start is not None or end is not None:
+        return parse_stretch(audio, "0" if start is None else str(start), None if end is None else str(end), where)
+    start_s = parse_time_s(str(offset), where)
+    if stated_s is None or (not start_s and stated_s > durations[audio] - _WHOLE_WITHIN_S):
+        return parse_stretch(audio, str(start_s), None, where)
+    return parse_stretch(audio, str(start_s), str(start_s + stated_s), where)
+
+
+def _stretch_of(utterance: Utterance, where: str) -> Stretch:
+    return Stretch(recording=utterance.audio, start_s=utterance.start_s, end_s=utterance.end_s, where=where)
+
+
+def _stated_s(stated: object, where: str) -> float | None:
     if stated is None:
-        return stated_duration_s(audio)
+        return None
     if isinstance(stated, bool) or not isinstance(stated, int | float) or not 0 <= stated < float("inf"):
         raise BadManifest(f"{where}: the duration must be seconds, 0 or more, not {stated!r}")
     return float(stated)

@@ -1,4 +1,4 @@
-"""Which corpora there are: the definitions of `corpora.toml`, and any manifest or folder by its path."""
+"""Which corpora there are: the definitions of `corpora.toml`, and any other by its path."""
 
 import tomllib
 from collections.abc import Callable, Mapping
@@ -6,10 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modellab.corpora.common_voice import read_common_voice
+from modellab.corpora.format import detect
+from modellab.corpora.kaldi import read_kaldi
+from modellab.corpora.librispeech import read_librispeech
 from modellab.corpora.manifest import read_manifest
 from modellab.corpora.selection import Selection
 from modellab.corpora.sidecar import read_sidecars
+from modellab.corpora.stm import read_stm
 from modellab.corpora.synthesis import synthesize
+from modellab.corpora.table import read_table
 from modellab.errors import BadDefinition, UnknownName
 from modellab.sources.cache import obtain
 from modellab.sources.definition import read_files, read_sources
@@ -22,7 +28,10 @@ _KEYS = ("reader", "description", "license", "language", "speaker", "manifest", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusDefinition:
-    """What `corpora.toml` says of one corpus: who reads it, and the files or sounds that it is made of."""
+    """What `corpora.toml` says of one corpus: who reads it, and the files or sounds that it is made of.
+
+    `manifest` names the file or folder among its files that the reader is given; empty leaves it to the reader.
+    """
 
     name: str
     reader: str
@@ -30,7 +39,7 @@ class CorpusDefinition:
     license: str
     language: str = ""
     speaker: str | None = None
-    manifest: str = "manifest.jsonl"
+    manifest: str = ""
     sounds: tuple[Mapping[str, Any], ...] = ()
     fileset: FileSet = field(default_factory=lambda: FileSet(name="", files=(), sources=()))
 
@@ -56,6 +65,7 @@ class CorpusRegistry:
 
         Raises:
             UnknownName: when there is neither a corpus of this name nor a file or folder at this path.
+            BadManifest: when what is there is no corpus, or one that cannot be read.
         """
         if selection.source in self.definitions:
             whole = self.definitions[selection.source].read(cache)
@@ -65,14 +75,15 @@ class CorpusRegistry:
 
     def _read_path(self, selection: Selection) -> Corpus:
         path = Path(selection.source).expanduser()
-        manifest = path / "manifest.jsonl" if path.is_dir() else path
-        if manifest.is_file():
-            return read_manifest(manifest, selection.base)
-        if path.is_dir():
-            return read_sidecars(path, selection.base)
-        raise UnknownName(
-            "corpus", selection.source, self.definitions, f"Or give the path of a manifest. Names: {self.source}."
-        )
+        if not path.exists():
+            raise UnknownName(
+                "corpus",
+                selection.source,
+                self.definitions,
+                f"Or give the path of a manifest, a table or a folder. Names: {self.source}.",
+            )
+        known, found = detect(path)
+        return known.read(found, selection.base)
 
 
 def read_corpora(path: Path) -> CorpusRegistry:
@@ -105,7 +116,7 @@ def _definition(name: str, table: Table, base: Path) -> CorpusDefinition:
         license=table.text("license"),
         language=table.optional_text("language") or "",
         speaker=table.optional_text("speaker"),
-        manifest=table.text("manifest", "manifest.jsonl"),
+        manifest=table.optional_text("manifest") or "",
         sounds=tuple(Table.read(s, f"{table.where}, sounds").values for s in table.items("sounds"))
         if "sounds" in table.values
         else (),
@@ -114,8 +125,32 @@ def _definition(name: str, table: Table, base: Path) -> CorpusDefinition:
 
 
 def _from_manifest(definition: CorpusDefinition, folder: Path) -> Corpus:
-    path = obtain(definition.fileset, folder) / definition.manifest
+    path = obtain(definition.fileset, folder) / (definition.manifest or "manifest.jsonl")
     return read_manifest(path, definition.name, definition.language)
+
+
+def _from_table(definition: CorpusDefinition, folder: Path) -> Corpus:
+    path = obtain(definition.fileset, folder) / (definition.manifest or "manifest.tsv")
+    return read_table(path, definition.name, definition.language)
+
+
+def _from_librispeech(definition: CorpusDefinition, folder: Path) -> Corpus:
+    path = obtain(definition.fileset, folder) / definition.manifest
+    return read_librispeech(path, definition.name, definition.language or "en")
+
+
+def _from_common_voice(definition: CorpusDefinition, folder: Path) -> Corpus:
+    return read_common_voice(
+        obtain(definition.fileset, folder) / definition.manifest, definition.name, definition.language
+    )
+
+
+def _from_kaldi(definition: CorpusDefinition, folder: Path) -> Corpus:
+    return read_kaldi(obtain(definition.fileset, folder) / definition.manifest, definition.name, definition.language)
+
+
+def _from_stm(definition: CorpusDefinition, folder: Path) -> Corpus:
+    return read_stm(obtain(definition.fileset, folder) / definition.manifest, definition.name, definition.language)
 
 
 def _from_sidecars(definition: CorpusDefinition, folder: Path) -> Corpus:
@@ -127,7 +162,12 @@ def _from_synthesis(definition: CorpusDefinition, folder: Path) -> Corpus:
 
 
 _READERS: Mapping[str, Callable[[CorpusDefinition, Path], Corpus]] = {
+    "common-voice": _from_common_voice,
+    "kaldi": _from_kaldi,
+    "librispeech": _from_librispeech,
     "manifest": _from_manifest,
     "sidecar": _from_sidecars,
+    "stm": _from_stm,
     "synthesis": _from_synthesis,
+    "table": _from_table,
 }

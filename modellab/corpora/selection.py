@@ -8,7 +8,8 @@ from pathlib import Path
 from modellab.errors import BadDefinition
 
 _WRITTEN = re.compile(r"(?P<source>[^\[\]]+?)\s*(\[(?P<where>[^\[\]]*)\])?")
-_MANIFESTS = (".jsonl", ".json")
+_MANIFESTS = (".jsonl", ".json", ".csv", ".tsv", ".stm")
+_NAMELESS = ("manifest.jsonl", "wav.scp")  # called after their folder
 _UNFIT = re.compile(r"[^\w.+-]+")
 _COMMA_OUTSIDE_BRACKETS = re.compile(r",(?![^\[]*\])")
 
@@ -24,7 +25,7 @@ class Selection:
     def base(self) -> str:
         """The name of the whole corpus: its own, or that of the file or folder, fit to stand in a test's id."""
         path = Path(self.source).expanduser()
-        if path.name == "manifest.jsonl":
+        if path.name in _NAMELESS:
             path = path.resolve().parent
         name = path.stem if path.suffix in _MANIFESTS else path.name or path.resolve().name
         return _UNFIT.sub("-", name).strip("-") or "corpus"

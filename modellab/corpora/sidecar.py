@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 
 from modellab.errors import BadManifest
-from modellab.speech.audio import stated_duration_s
+from modellab.speech.audio import AUDIO_SUFFIXES, stated_duration_s
 from modellab.speech.utterance import Corpus, Utterance, corpus_of
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
 _LANGUAGE = re.compile("[a-z]{2}")  # ISO 639-1
 
 

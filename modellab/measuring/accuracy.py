@@ -68,7 +68,7 @@ def hear(
             readable: list[tuple[Utterance, Audio]] = []
             for utterance in batch:
                 try:
-                    readable.append((utterance, read_audio(utterance.audio)))
+                    readable.append((utterance, read_audio(utterance.audio, utterance.start_s, utterance.end_s)))
                 except BadAudio as error:
                     yield place.failed(utterance, "read", error)
             if readable:

@@ -31,6 +31,8 @@ def start_cold(name: str, backend: Backend, utterance: Utterance, *, model: str,
         "backend": name,
         "fields": _fields(backend),
         "audio": str(utterance.audio),
+        "start_s": utterance.start_s,
+        "end_s": utterance.end_s,
         "language": utterance.language,
     }
     command = [sys.executable, "-m", "modellab.measuring.cold_start"]
@@ -85,7 +87,7 @@ def _rebuilt(name: str, given: Mapping[str, Any]) -> Backend:
 
 def _answer(request: Mapping[str, Any]) -> dict[str, float]:
     """Do it all in the child. Its clock is the parent's: the monotonic clock of the machine."""
-    audio = read_audio(Path(request["audio"]))
+    audio = read_audio(Path(request["audio"]), request["start_s"], request["end_s"])
     backend = _rebuilt(request["backend"], request["fields"])
     _, import_s = timed(lambda: [import_module(module) for module in type(backend).modules])
     _, load_s = timed(backend.load)

@@ -72,6 +72,6 @@ class LatencyTrial:
     def _read(self) -> Iterator[tuple[str, Audio]]:
         for utterance in self.corpus:
             try:
-                yield utterance.id, read_audio(utterance.audio)
+                yield utterance.id, read_audio(utterance.audio, utterance.start_s, utterance.end_s)
             except BadAudio as error:
                 self._failed[utterance.id] = self.place.failed(utterance, "read", error)

@@ -39,7 +39,8 @@ class Attachments:
         def audio_of(record: Record) -> Audio:
             if record.utterance not in utterances:
                 raise BadAudio(f"no utterance {record.utterance!r} in {corpus}")
-            return read_audio(utterances[record.utterance].audio)
+            utterance = utterances[record.utterance]
+            return read_audio(utterance.audio, utterance.start_s, utterance.end_s)
 
         allure.dynamic.title(f"{_claim(self._item)}: {model} on {corpus}")
         attach_utterances(allure.attach, records, audio_of)

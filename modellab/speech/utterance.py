@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import file_digest, sha256
+from math import inf
 from pathlib import Path
 from random import Random
 
@@ -13,8 +14,12 @@ from modellab.errors import BadManifest
 class Utterance:
     """One stretch of speech and its reference; an empty reference says that nobody spoke.
 
-    `language` is an ISO 639-1 code, empty where unknown or nobody speaks; `speaker` is None where unknown;
-    `extra` holds what else the corpus says of it, by the corpus's own names.
+    It is the recording at `audio` from `start_s` to `end_s`, where None is the recording's end. `language` is an ISO
+    639-1 code, empty where unknown or nobody speaks; `speaker` is None where unknown; `extra` holds what else the
+    corpus says of it, by the corpus's own names.
+
+    Raises:
+        BadManifest: when it does not end after it starts.
     """
 
     id: str
@@ -24,6 +29,20 @@ class Utterance:
     language: str = ""
     speaker: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    start_s: float = 0.0
+    end_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_s < (inf if self.end_s is None else self.end_s):
+            raise BadManifest(
+                f"utterance {self.id!r}: a stretch starts at 0 s or later and ends after it starts, "
+                f"not {self.start_s} to {self.end_s}"
+            )
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it is a stretch of its recording, and not the whole."""
+        return self.start_s > 0 or self.end_s is not None
 
     def fact(self, name: str) -> str | None:
         """Give what the corpus says under a name: a field of this class or one of the extra ones."""
@@ -35,6 +54,8 @@ class Utterance:
 class Corpus:
     """Utterances under one name, and a revision: a hash of everything a score depends on.
 
+    `left_out` counts what the corpus itself says not to score, by the corpus's own words.
+
     Raises:
         BadManifest: when there is no utterance, or two share an id.
     """
@@ -42,6 +63,7 @@ class Corpus:
     name: str
     utterances: tuple[Utterance, ...]
     revision: str
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.utterances:
@@ -59,7 +81,10 @@ class Corpus:
         return len(self.utterances)
 
     def __repr__(self) -> str:
-        return f"<corpus {self.name}: {len(self)} utterances, {self.duration_s:.1f} s, revision {self.revision}>"
+        left_out = "".join(f", {count} left out ({why})" for why, count in self.left_out.items())
+        return (
+            f"<corpus {self.name}: {len(self)} utterances, {self.duration_s:.1f} s, revision {self.revision}{left_out}>"
+        )
 
     @property
     def duration_s(self) -> float:
@@ -105,15 +130,28 @@ class Corpus:
         )
 
 
-def corpus_of(name: str, utterances: tuple[Utterance, ...]) -> Corpus:
-    """Give the corpus of these utterances; its revision hashes every audio file and reference."""
-    lines = (f"{u.id}\t{_file_digest(u.audio)}\t{u.reference}\t{u.language}\t{u.speaker or ''}" for u in utterances)
-    return Corpus(name=name, utterances=utterances, revision=_digest("\n".join(lines)))
+def corpus_of(name: str, utterances: tuple[Utterance, ...], left_out: Mapping[str, int] | None = None) -> Corpus:
+    """Give the corpus of these utterances; its revision hashes every audio file, cut and reference.
+
+    Raises:
+        BadManifest: when there is none, two share an id, or a file cannot be opened.
+    """
+    digests = {path: _file_digest(path) for path in dict.fromkeys(utterance.audio for utterance in utterances)}
+    lines = "\n".join(_line(utterance, digests[utterance.audio]) for utterance in utterances)
+    return Corpus(name=name, utterances=utterances, revision=_digest(lines), left_out=left_out or {})
+
+
+def _line(u: Utterance, digest: str) -> str:
+    whole = f"{u.id}\t{digest}\t{u.reference}\t{u.language}\t{u.speaker or ''}"
+    return f"{whole}\t{u.start_s!r}\t{u.end_s!r}" if u.is_cut else whole
 
 
 def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadManifest(f"cannot open audio file {path}: {error}") from error
 
 
 def _digest(text: str) -> str:

@@ -128,7 +128,11 @@ def test_a_selection_is_restricted_and_named_alike(tmp_path: Path) -> None:
     [
         ("schema = 1", "schema = 2", "schema must be 1, not 2"),
         ("schema = 1", "", "schema must be 1, and it is missing"),
-        ('reader = "synthesis"', 'reader = "parquet"', "reader must be one of manifest, sidecar, synthesis"),
+        (
+            'reader = "synthesis"',
+            'reader = "parquet"',
+            "reader must be one of common-voice, kaldi, .*, stm, synthesis, table",
+        ),
         ('reader = "synthesis"', "", "reader .* it is missing"),
         ('license = "Apache-2.0"', "", "license .* it is missing"),
         ('license = "Apache-2.0"', 'licence = "Apache-2.0"', "unknown key 'licence'. Did you mean 'license'"),

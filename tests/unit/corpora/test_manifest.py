@@ -115,6 +115,14 @@ BAD_LINES = {
     "a duration of truth": ({**GOOD, "duration": True}, "the duration must be seconds, 0 or more, not True"),
     "an endless duration": ('{"audio": "a.wav", "text": "", "duration": Infinity}', "the duration must be seconds"),
     "a duration of NaN": ('{"audio": "a.wav", "text": "", "duration": NaN}', "the duration must be seconds"),
+    "reversed": ({**GOOD, "start_s": 1, "end_s": 0.5}, "the segment 1 to 0.5 s ends before it starts"),
+    "of no length": ({**GOOD, "start_s": 1, "end_s": 1}, "the segment 1 to 1 s has no length"),
+    "no length by duration": ({**GOOD, "offset": 1, "duration": 0}, "the segment 1 to 1 s has no length"),
+    "a start of text": ({**GOOD, "start_s": "soon"}, "a time must be seconds, 0 or more, not 'soon'"),
+    "a negative offset": ({**GOOD, "offset": -1}, "a time must be seconds, 0 or more, not '-1'"),
+    "an offset of truth": ({**GOOD, "offset": True}, "a time must be seconds, 0 or more, not 'True'"),
+    "beyond the recording": ({**GOOD, "start_s": 1, "end_s": 5}, "1 to 5 s lies beyond .*a.wav, which lasts 2 s"),
+    "overlapping the first": ({**GOOD, "id": "second", "start_s": 1}, "1 to the end s overlaps 0 to the end s"),
     "an id twice": ({**GOOD, "id": "first"}, "id 'first' stands on line 1 already"),
 }
 
@@ -145,6 +153,36 @@ def test_a_manifest_of_nothing_is_refused(folder: Path) -> None:
     """A manifest of blank lines holds no corpus."""
     with pytest.raises(BadManifest, match="'c' has no utterances"):
         read_manifest(manifest(folder, "", "  "), "c")
+
+
+def test_lines_may_be_stretches(folder: Path) -> None:
+    """A line with a start or an end is a stretch of its recording, whose length is its duration."""
+    lines = ({**GOOD, "end_s": 0.5}, {**GOOD, "start_s": 0.5, "end_s": 1.25}, {**GOOD, "id": "u", "start_s": 1.25})
+    corpus = read_manifest(manifest(folder, *lines), "c")
+    assert [(u.id, u.start_s, u.end_s, u.duration_s) for u in corpus] == [
+        ("a@0.000", 0.0, 0.5, 0.5),
+        ("a@0.500", 0.5, 1.25, 0.75),
+        ("u", 1.25, None, 0.75),
+    ]
+    assert all(u.extra == {} for u in corpus)
+
+
+@pytest.mark.parametrize(
+    ("line", "cut"),
+    [
+        ({"offset": 0.5, "duration": 1}, (0.5, 1.5, 1.0)),
+        ({"offset": 0, "duration": 1}, (0.0, 1.0, 1.0)),
+        ({"offset": 0, "duration": 1.98}, (0.0, None, 1.98)),
+        ({"offset": 0}, (0.0, None, 2.0)),
+        ({"offset": None, "duration": 1}, (0.0, None, 1.0)),
+        ({"offset": 1.5}, (1.5, None, 0.5)),
+        ({"duration": 1}, (0.0, None, 1.0)),
+    ],
+)
+def test_nemos_offset_cuts(folder: Path, line: dict[str, Any], cut: tuple[float, float | None, float]) -> None:
+    """NeMo's `offset` and `duration` are a stretch, but for an offset of 0 that keeps the whole recording."""
+    (read,) = read_manifest(manifest(folder, {**GOOD, **line}), "c")
+    assert (read.start_s, read.end_s, read.duration_s) == cut
 
 
 @pytest.mark.parametrize("name", ["broken.wav", "broken.mp3", "broken.raw", "empty.flac"])

@@ -116,9 +116,9 @@ def test_audio_is_read_outside_the_clock(
 ) -> None:
     """The seconds of a record are those of listening alone, however long its audio takes to read."""
 
-    def slow_disk(path: Any) -> Audio:
+    def slow_disk(path: Any, *cut: Any) -> Audio:
         clock.move(1000.0)
-        return read_audio(path)
+        return read_audio(path, *cut)
 
     monkeypatch.setattr(accuracy, "read_audio", slow_disk)
     backend = FakeBackend()
@@ -126,6 +126,14 @@ def test_audio_is_read_outside_the_clock(
     records = list(hear(model_of(backend), [utterance("a"), utterance("b")], place, 1, clock))
     assert [record.transcribe_s for record in records] == [(0.25,), (0.25,)]
     assert clock() > 2000
+
+
+def test_a_stretch_alone_is_heard(utterance: MakeUtterance, place: Place) -> None:
+    """Of an utterance that is a stretch of a recording, the backend hears that stretch."""
+    backend = Listener()
+    cut = utterance("a", 2.0, start_s=0.5, end_s=0.75)
+    assert [record.failure for record in hear(model_of(backend), [cut], place, 1)] == [None]
+    assert backend.asked == [("en", [0.25])]
 
 
 def test_audio_that_cannot_be_read_fails_alone(utterance: MakeUtterance, place: Place) -> None:

@@ -144,6 +144,13 @@ def test_audio_that_cannot_be_read_is_a_failure(utterance: MakeUtterance) -> Non
     assert str(bad.audio) in fact.failure.message
 
 
+def test_the_child_hears_the_stretch_alone(utterance: MakeUtterance) -> None:
+    """A cold start reads the stretch that the utterance is, and fails where there is none."""
+    within, beyond = utterance(start_s=0.5, end_s=0.75), utterance(start_s=5.0, end_s=6.0)
+    assert start_cold("fake", FakeBackend(), within, model="m", session=1).failure is None
+    assert "between 5 s and 6 s" in start_cold("fake", FakeBackend(), beyond, model="m", session=1).failure.message
+
+
 def test_what_is_printed_on_the_way_is_no_answer(utterance: MakeUtterance, installed: Callable[..., None]) -> None:
     """A runtime that prints while it loads does not disturb the answer."""
     installed("print('loading...'); print('{}')", "print('hello')")

@@ -48,6 +48,13 @@ def test_rounds_go_over_the_corpus_in_turn(corpus: Corpus, place: Place, clock: 
     assert records[0].transcript.text == "text 7"
 
 
+def test_a_stretch_alone_is_heard(utterance: MakeUtterance, place: Place, clock: Any) -> None:
+    """Of an utterance that is a stretch of a recording, that stretch is heard."""
+    trial, heard = trial_of(corpus_of("c", (utterance("a", 0.5, start_s=0.1, end_s=0.3),)), place, clock)
+    trial.warm_up()
+    assert heard == [0.2]
+
+
 def test_the_warm_up_is_not_kept(corpus: Corpus, place: Place, clock: Any) -> None:
     """Warming up hears the shortest utterance once and leaves no seconds and no record."""
     trial, heard = trial_of(corpus, place, clock)
@@ -65,10 +72,10 @@ def test_audio_is_read_once_and_outside_the_clock(
     """Audio is read before the first round, once for all of them, and takes none of their seconds."""
     read = []
 
-    def slow_disk(path: Any) -> Audio:
+    def slow_disk(path: Any, *cut: Any) -> Audio:
         clock.move(1000.0)
         read.append(path)
-        return read_audio(path)
+        return read_audio(path, *cut)
 
     monkeypatch.setattr(latency, "read_audio", slow_disk)
     trial, _ = trial_of(corpus, place, clock)

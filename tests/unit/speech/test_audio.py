@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from modellab.errors import BadAudio
-from modellab.speech.audio import SAMPLE_RATE_HZ, Audio, read_audio, stated_duration_s
+from modellab.speech.audio import SAMPLE_RATE_HZ, Audio, read_audio, read_recording, stated_duration_s
 
 LEVEL = 0.4
 FORMATS = ["wav", "flac", "ogg", "mp3"]
@@ -172,3 +172,41 @@ def test_audio_holds_finite_mono_float32_only(samples: np.ndarray) -> None:
 def test_duration_is_samples_over_rate() -> None:
     """The duration of audio is its samples at 16 kHz."""
     assert Audio(samples=np.zeros(24_000, np.float32)).duration_s == 1.5
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("rate_hz", [SAMPLE_RATE_HZ, 44_100])
+@pytest.mark.parametrize(("start_s", "end_s"), [(0.0, 0.5), (0.25, 1.0), (1.5, None), (1.5, 9.0)])
+def test_a_stretch_is_what_the_whole_holds_there(
+    tmp_path: Path, suffix: str, rate_hz: int, start_s: float, end_s: float | None
+) -> None:
+    """A stretch of any format is the same frames as those of the whole file, and ends where the file ends."""
+    path = written(
+        tmp_path / f"a.{suffix}", tone(2.0, rate_hz) * np.linspace(0, 1, 2 * rate_hz, dtype=np.float32), rate_hz
+    )
+    whole, stretch = read_recording(path), read_recording(path, start_s, end_s)
+    expected = whole.samples[round(start_s * rate_hz) : None if end_s is None else round(end_s * rate_hz)]
+    np.testing.assert_allclose(stretch.samples, expected, atol=1e-6)
+    lasts_s = min(2.0 if end_s is None else end_s, 2.0) - start_s
+    assert read_audio(path, start_s, end_s).duration_s == pytest.approx(lasts_s, abs=1e-3)
+
+
+def test_only_the_stretch_is_read(tmp_path: Path) -> None:
+    """A fault outside the stretch is not heard, and one within is refused by path."""
+    samples = tone(1.0)
+    samples[100] = np.nan
+    path = written(tmp_path / "a.wav", samples, subtype="FLOAT")
+    assert read_audio(path, 0.5, 1.0).duration_s == 0.5
+    with pytest.raises(BadAudio, match=r"a\.wav.*not finite"):
+        read_audio(path, 0.0, 0.5)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize(("start_s", "end_s"), [(2.0, None), (7.0, 8.0), (1.0, 1.0)])
+def test_a_stretch_without_samples_is_bad_audio(
+    tmp_path: Path, suffix: str, start_s: float, end_s: float | None
+) -> None:
+    """A stretch beyond the end of a file, or of no length, is refused by path and times."""
+    path = written(tmp_path / f"a.{suffix}", tone(1.0))
+    with pytest.raises(BadAudio, match=rf"a\.{suffix} holds no samples between {start_s:g} s and"):
+        read_audio(path, start_s, end_s)

@@ -166,3 +166,36 @@ def test_another_order_is_another_revision(tmp_path: Path) -> None:
 def test_repr_fits_on_a_line(twenty: Corpus) -> None:
     """A corpus is shown by name, size and revision, and not by its utterances."""
     assert repr(twenty) == f"<corpus twenty: 20 utterances, 20.0 s, revision {twenty.revision}>"
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s"), [(1.0, 0.5), (1.0, 1.0), (-0.1, None), (float("nan"), None), (0.0, float("nan")), (0.0, 0.0)]
+)
+def test_a_stretch_ends_after_it_starts(tmp_path: Path, start_s: float, end_s: float | None) -> None:
+    """An utterance that is reversed, of no length, or at no time is refused by its id."""
+    with pytest.raises(BadManifest, match="'a'"):
+        utterance(tmp_path, "a", start_s=start_s, end_s=end_s)
+
+
+def test_another_cut_is_another_revision(tmp_path: Path) -> None:
+    """A revision changes with the start and the end of any utterance."""
+    cuts = [{}, {"start_s": 0.5}, {"end_s": 1.0}, {"start_s": 0.5, "end_s": 1.0}, {"start_s": 0.5, "end_s": 1.5}]
+    assert len({corpus_of("c", (utterance(tmp_path, "a", **cut),)).revision for cut in cuts}) == len(cuts)
+
+
+def test_without_cuts_a_revision_is_what_it_was(tmp_path: Path) -> None:
+    """A corpus of whole recordings has the revision that runs before there were cuts have recorded."""
+    assert corpus_of("c", (utterance(tmp_path, "a"),)).revision == "3d46cc38788a555a"
+
+
+def test_a_recording_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    """A file that went away before its corpus was made is refused by path."""
+    gone = utterance(tmp_path, "a")
+    gone.audio.unlink()
+    with pytest.raises(BadManifest, match=r"a\.wav"):
+        corpus_of("c", (gone,))
+
+
+def test_repr_says_what_is_left_out(tmp_path: Path) -> None:
+    """What a corpus leaves out is shown with its number and reason."""
+    assert "3 left out (gaps)" in repr(corpus_of("c", (utterance(tmp_path, "a"),), {"gaps": 3}))

@@ -1,12 +1,14 @@
 """Judged: one utterance with its score and alignment; pools of them, and the worst of them."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from modellab.records.record import Record
+from modellab.scoring.interval import Interval, interval
 from modellab.scoring.normalize import Normalizer, normalizer, normalizer_for
 from modellab.scoring.score import Score
-from modellab.scoring.wer import Edit, align, count, metric_for
+from modellab.scoring.wer import Edit, align, count, metric_for, score_all
 
 
 class Judged(NamedTuple):
@@ -25,19 +27,41 @@ def judge_utterance(record: Record) -> Judged:
     return Judged(record, count(edits, rules, metric), edits)
 
 
-def pool_scores(records: Iterable[Record]) -> tuple[Score, ...]:
-    """Give the pooled score of the utterances in which something was said, one per metric and normaliser.
+def score_spoken(records: Iterable[Record], rules: Normalizer | None = None) -> tuple[tuple[Record, Score], ...]:
+    """Give the score of every utterance in which something was said, under the rules of its language or under these.
 
     An utterance that failed stays in the denominator: all of its words count as deleted.
     """
-    pools: dict[tuple[str, str], Score] = {}
+    by_language: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        if is_silence(record):
-            continue
-        score = judge_utterance(record).score
+        if not is_silence(record):
+            by_language[record.language].append(record)
+    scored: list[tuple[Record, Score]] = []
+    for language, own in by_language.items():
+        pairs = ((record.reference, record.transcript.text if record.transcript else "") for record in own)
+        scored += zip(own, score_all(pairs, rules or normalizer_for(language), metric_for(language)), strict=True)
+    return tuple(scored)
+
+
+def pool(scores: Iterable[Score]) -> tuple[Score, ...]:
+    """Give the sum of scores, one per metric and normaliser."""
+    pools: dict[tuple[str, str], Score] = {}
+    for score in scores:
         kind = (score.metric, score.normalizer)
         pools[kind] = pools[kind] + score if kind in pools else score
     return tuple(pools[kind] for kind in sorted(pools, reverse=True))
+
+
+def pool_scores(records: Iterable[Record]) -> tuple[Score, ...]:
+    """Give the pooled score of the utterances in which something was said, one per metric and normaliser."""
+    return pool(score for _, score in score_spoken(records))
+
+
+def spread(scored: Sequence[tuple[Record, Score]]) -> Interval | None:
+    """Give the interval of the pooled rate over speakers where all are known, else over utterances."""
+    if all(record.speaker is not None for record, _ in scored):
+        return interval(((record.speaker or "", score) for record, score in scored), unit="speaker")
+    return interval(((record.utterance, score) for record, score in scored), unit="utterance")
 
 
 def words_in_silence(records: Iterable[Record]) -> int | None:

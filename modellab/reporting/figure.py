@@ -2,6 +2,7 @@
 
 from modellab.reporting.summary import Row
 from modellab.reporting.timing import SAMPLES_FOR, Rtf
+from modellab.scoring.interval import Interval
 from modellab.scoring.score import Score
 from modellab.verdicts.budget import Verdict
 
@@ -51,6 +52,14 @@ def error_rates(row: Row) -> tuple[str, ...]:
     if len(row.scores) == 1 and row.scores[0].metric == "wer":
         return (percent(row.scores[0].rate),)
     return tuple(f"{percent(score.rate)} {score.metric.upper()} ({score.normalizer})" for score in row.scores)
+
+
+def bounds(interval: Interval | None) -> tuple[str, ...]:
+    """Write an interval of a rate in percent, and what it was drawn from; nothing where there is none."""
+    if interval is None:
+        return ()
+    low, high = (f"{bound * _HUNDRED:.1f}" for bound in (interval.low, interval.high))
+    return f"[{low}, {high}]", f"{interval.clusters} {interval.unit}s"
 
 
 def errors_by_kind(row: Row) -> tuple[str, ...]:

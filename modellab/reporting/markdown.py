@@ -13,7 +13,9 @@ _COLUMNS = (
 )  # fmt: skip
 _RIGHT = frozenset(_COLUMNS[6:13])
 _LEGEND = (
-    "WER is pooled: errors over all words of the corpus, where a failed utterance counts as wholly deleted. "
+    "WER is pooled: errors over all words of the corpus, where a failed utterance counts as wholly deleted; in "
+    "brackets, a bootstrap interval at 95 % confidence in percent, over speakers where all are known, else over "
+    "utterances. "
     "RTF is seconds of work per second of audio, one utterance at a time; lower is better. "
     f"{figure.NOT_MEASURED} means not measured; `{figure.NOT_MEASURED} (15 < 130)` means that 15 rounds are too few "
     "for this percentile at 99 % confidence."
@@ -44,7 +46,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         model.compute_type,
         row.corpus or figure.NOT_MEASURED,
         figure.heard(row),
-        " / ".join(figure.error_rates(row)),
+        f"{' / '.join(figure.error_rates(row))} {', '.join(figure.bounds(row.interval))}".rstrip(),
         " / ".join(figure.errors_by_kind(row)),
         silence,
         figure.ratio(row.rtf.median),

@@ -56,9 +56,8 @@ def _failures(report: Report) -> Iterator[str]:
 
 
 def _gaps(report: Report) -> Iterator[str]:
-    for session in report.run.sessions:
-        if session.outcome != "complete":
-            yield f"session {session.number} is {session.outcome}: it ended before all it had planned, or has not ended"
+    for session in report.run.unfinished:
+        yield f"session {session.number} is {session.outcome}: it ended before all it had planned, or has not ended"
     if report.torn:
         yield f"{report.torn} line(s) of the record file were cut short by a crash or a full disk and are not counted"
     for model in report.untouched:

@@ -8,9 +8,10 @@ from statistics import median
 from modellab.backends.spec import ModelSpec, parse_spec
 from modellab.records.record import ColdStart, Fact, Record
 from modellab.records.run import Run, Skipped
-from modellab.reporting.accuracy import is_silence, latest, pool_scores, words_in_silence
+from modellab.reporting.accuracy import is_silence, latest, pool, score_spoken, spread, words_in_silence
 from modellab.reporting.parity import Parity, compare
 from modellab.reporting.timing import Rtf, Timing, pool_rtf, timings
+from modellab.scoring.interval import Interval
 from modellab.scoring.score import Score
 from modellab.verdicts.budget import Budget, Budgets, Verdict, budgets_from, judge, worst
 
@@ -49,6 +50,7 @@ class Row:
     Attributes:
         corpus: its name; empty where the model was only started.
         scores: pooled, one per metric and normaliser; empty where nothing was heard.
+        interval: of the rate, where there is one score and more than one speaker or utterance to draw from.
         words_in_silence: words written where nobody spoke.
         timed: utterances tried in the timing lane, of which `timing_failed` failed and `batched` shared their seconds
             with others and so say nothing of latency.
@@ -66,6 +68,7 @@ class Row:
     timing_failed: int
     batched: int
     start: Start
+    interval: Interval | None = None
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     unmeasured: tuple[str, ...] = ()
 
@@ -194,10 +197,13 @@ def _row(run: Run, key: tuple[str, str], records: Sequence[Record], start: Start
     accuracy = [record for record in records if record.lane == "accuracy"]
     timing = [record for record in records if record.lane == "timing"]
     hearing = _hearing(run, corpus, accuracy)
+    scored = score_spoken(accuracy) if hearing.heard else ()
+    scores = pool(score for _, score in scored)
     unjudged = Row(
         model=parse_spec(model),
         corpus=corpus,
-        scores=pool_scores(accuracy) if hearing.heard else (),
+        scores=scores,
+        interval=spread(scored) if len(scores) == 1 else None,
         hearing=hearing,
         words_in_silence=words_in_silence(accuracy),
         rtf=pool_rtf(timings(timing)),

@@ -1,4 +1,4 @@
-"""Table: the report on a terminal. Three lines a row, so that it fits a hundred columns, in colour or without."""
+"""Table: the report on a terminal. A few lines a row, so that it fits a hundred columns, in colour or without."""
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -42,16 +42,18 @@ def report_table(report: Report) -> Table:
 
 def _rate_header(report: Report) -> str:
     metrics = {score.metric for row in report.rows for score in row.scores} or {"wer"}
-    return f"{' or '.join(sorted(metric.upper() for metric in metrics))}\nS, D, I"
+    level = next((f"\n{row.interval.level * 100:.0f} % interval" for row in report.rows if row.interval), "")
+    return f"{' or '.join(sorted(metric.upper() for metric in metrics))}\nS, D, I{level}"
 
 
 def _cells(row: Row) -> tuple[Text, ...]:
     rates = zip(figure.error_rates(row), figure.errors_by_kind(row), strict=True)
+    bounds = figure.bounds(row.interval)
     model = row.model
     return (
         _two(model.checkpoint, f"{model.backend}\n{', '.join((model.device, model.compute_type))}".strip()),
         _two(row.corpus or figure.NOT_MEASURED, figure.heard(row) + _silence(row)),
-        Text("\n").join(_two(rate, errors) for rate, errors in rates),
+        Text("\n").join(_two(rate, "\n".join((errors, *bounds))) for rate, errors in rates),
         _two(figure.ratio(row.rtf.median), figure.quantile(row.rtf, row.rtf.p95, 0.95)),
         _two(figure.seconds(row.start.total_s), figure.mebibytes(row.start.peak_memory_bytes)),
         _verdict(row),

@@ -4,13 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
-from whisper_normalizer.basic import BasicTextNormalizer
-from whisper_normalizer.english import EnglishTextNormalizer
-
 from modellab.errors import UnknownName
+from modellab.scoring.english import leaderboard_english, whisper_english
+from modellab.scoring.markless import without_brackets, without_marks
 
-# whisper-normalizer's own additions to the published rules. They turn "no cause for alarm" into "no because for alarm".
-_NOT_IN_WHISPER = (r"\bkinda\b", r"\bsorta\b", r"\bdunno\b", r"\bcause\b")
+ENGLISH_ONLY = frozenset({"whisper-en", "leaderboard"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,29 +34,26 @@ def _none() -> Callable[[str], str]:
 
 
 def _basic() -> Callable[[str], str]:
-    rules = BasicTextNormalizer()
-    return lambda text: " ".join(rules(text).split())
-
-
-def _whisper_en() -> Callable[[str], str]:
-    rules = EnglishTextNormalizer()
-    for pattern in _NOT_IN_WHISPER:
-        del rules.replacers[pattern]
-    return lambda text: " ".join(rules(text).split())
+    return lambda text: " ".join(without_marks(without_brackets(text.lower())).lower().split())
 
 
 _MAKERS: dict[str, Callable[[], Callable[[str], str]]] = {
     "none": _none,
     "basic": _basic,
-    "whisper-en": _whisper_en,
+    "whisper-en": whisper_english,
+    "leaderboard": leaderboard_english,
 }
+NORMALIZERS = tuple(_MAKERS)
 
 
 @cache
 def normalizer(name: str) -> Normalizer:
-    """Give a normaliser: `none`, `basic` (Whisper's multilingual) or `whisper-en` (Whisper's English).
+    """Give a normaliser.
 
-    Source: the rules of Radford et al. 2022, appendix C, through the whisper-normalizer library (MIT).
+    `none` takes out runs of space alone, `basic` is Whisper's for all languages, `whisper-en` Whisper's for English,
+    and `leaderboard` what the Open ASR Leaderboard does to English text.
+
+    Source: Radford et al. 2022, appendix C; huggingface/open_asr_leaderboard (Apache-2.0).
 
     Raises:
         UnknownName: when no normaliser has this name.
@@ -66,6 +61,11 @@ def normalizer(name: str) -> Normalizer:
     if name not in _MAKERS:
         raise UnknownName("normalizer", name, _MAKERS)
     return Normalizer(name=name, version=1, rewrite=_MAKERS[name]())
+
+
+def suits(name: str, language: str) -> bool:
+    """Whether the rules of this name are made for a language; for an unknown one, all are taken to be."""
+    return name not in ENGLISH_ONLY or language in {"en", ""}
 
 
 def normalizer_for(language: str) -> Normalizer:

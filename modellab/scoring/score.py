@@ -34,6 +34,26 @@ class Score:
         """Errors per reference unit as a fraction; None where nothing was said."""
         return self.errors / self.reference_length if self.reference_length else None
 
+    @property
+    def mer(self) -> float | None:
+        """Match error rate: errors per aligned pair, between 0 and 1; None where nothing was said or written.
+
+        Source: Morris, Maier and Green 2004, "From WER and RIL to MER and WIL".
+        """
+        aligned = self.reference_length + self.insertions
+        return self.errors / aligned if aligned else None
+
+    @property
+    def wil(self) -> float | None:
+        """Word information lost, between 0 and 1; None where nothing was said or written.
+
+        Source: as `mer`; 1 where one side is empty, as jiwer has it.
+        """
+        said, written = self.reference_length, self.hits + self.substitutions + self.insertions
+        if not said and not written:
+            return None
+        return 1 - (self.hits / said) * (self.hits / written) if said and written else 1.0
+
     def __add__(self, other: "Score") -> "Score":
         if (self.metric, self.normalizer) != (other.metric, other.normalizer):
             raise ScoreMismatch(

@@ -92,6 +92,14 @@ def test_table_fits_a_hundred_columns_without_colour(printed) -> None:
     assert max(map(len, printed.splitlines())) <= 100
 
 
+def test_a_rate_has_its_interval_and_what_that_rests_on(run, record, printed) -> None:
+    """Beneath a rate stand the bounds in percent and the clusters drawn from, in the table and on the page."""
+    for text in ("95 % interval", "[33.3, 100.0]", "2 utterances"):
+        assert text in printed
+    facts = [record(f"u{n}", heard="the cat sat" if n % 2 else "the hat sat", speaker=f"s{n}") for n in range(40)]
+    assert re.search(r"16\.67 % \\\[\d+\.\d, \d+\.\d\\\], 40 speakers", markdown(summarize(run(40), facts), {}))
+
+
 def test_an_empty_report_says_so(run) -> None:
     """A report without rows says that nothing was heard."""
     target = io.StringIO()

@@ -30,6 +30,25 @@ def test_the_rate_is_pooled_and_no_mean_of_rates(run, record) -> None:
     assert row.error_rate == pytest.approx(1 / 11)
 
 
+def test_an_interval_is_drawn_over_speakers_where_all_are_known(run, record) -> None:
+    """Utterances of one speaker count as one cluster; where a speaker is unknown, each utterance is one."""
+    known = [record(f"u{n}", "a b c d", "a b c" if n % 2 else "a b c d", speaker=f"s{n % 3}") for n in range(6)]
+    (row,) = summarize(run(6), known).rows
+    assert (row.interval.unit, row.interval.clusters) == ("speaker", 3)
+    assert row.interval.low <= row.error_rate <= row.interval.high
+    (row,) = summarize(run(6), [*known[:-1], record("u5", "a b c d", "a b")]).rows
+    assert (row.interval.unit, row.interval.clusters) == ("utterance", 6)
+
+
+def test_a_row_with_several_scores_or_one_speaker_has_no_interval(run, record) -> None:
+    """An interval belongs to one rate, and a single speaker says nothing of others."""
+    one = [record("a", speaker="ann"), record("b", speaker="ann")]
+    assert summarize(run(2), one).rows[0].interval is None
+    assert (
+        summarize(run(2), [record("a"), record("b", "guten tag", "guten tag", language="de")]).rows[0].interval is None
+    )
+
+
 def test_a_failed_utterance_stays_in_the_denominator_and_is_an_error(run, record) -> None:
     """The words of a failed utterance count as deleted, and a rate that rests on the rest only never passes."""
     report = summarize(run(2), [record("a"), record("b", heard=None)], budgets(wer=1.0))

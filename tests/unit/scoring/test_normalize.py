@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modellab.errors import UnknownName
-from modellab.scoring.normalize import normalizer, normalizer_for
+from modellab.scoring.normalize import normalizer, normalizer_for, suits
 
-NAMES = ["none", "basic", "whisper-en"]
+NAMES = ["none", "basic", "whisper-en", "leaderboard"]
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,16 @@ NAMES = ["none", "basic", "whisper-en"]
         ("I won't, can't and they're", "i will not can not and they are"),
         ("Mr. Dashwood", "mister dashwood"),
         ("um, well [noise] (laughs) yes", "well yes"),
+        (
+            "she's got two and a half dollars and it's been 2 and a half",
+            "she has got $2.5 and it has been 2 and a half",
+        ),
+        ("five dollars and seven cents, zero dollars and fifty cents", "$5.07 ¢50"),
+        ("one oh one then double seven, triple zero", "101 then 77000"),
+        ("minus three point five percent", "-3.5%"),
+        ("the nineteen sixties and the 1960s", "the 1960s and the 1960s"),
+        ("1,000,000 and 50 % of 3 rd", "1000000 and 50 of 3rd"),
+        ("A naïve café ... in the Straße", "a naive cafe in the strasse"),
         ("", ""),
         (" . ", ""),
     ],
@@ -29,6 +39,41 @@ NAMES = ["none", "basic", "whisper-en"]
 def test_english(text: str, expected: str) -> None:
     """English differences of case, marks, spelling, contraction and numerals do not count, and no word is exchanged."""
     assert normalizer("whisper-en")(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The U.S.A. and the U.K.", "the usa and the uk"),
+        ("well...yes, e.g. twenty-five colours", "well yes eg 25 colors"),
+        ("um, [noise] it's 3.5 percent", "it is 3.5%"),
+    ],
+)
+def test_leaderboard(text: str, expected: str) -> None:
+    """The leaderboard's rules are Whisper's for English, but initials are one word and an ellipsis is a space."""
+    assert normalizer("leaderboard")(text) == expected
+
+
+@pytest.mark.parametrize("name", ["whisper-en", "leaderboard"])
+def test_a_word_becomes_the_same_however_often_it_was_met(name: str) -> None:
+    """What was normalised before does not change what comes out, nor does the company it was met in."""
+    texts = ["half", "and a half", "five and a half", "five", "and", "it's been", "it's", "been", "1 st", "1", "st"]
+    first, again = ([normalizer(name)(text) for text in texts] for _ in range(2))
+    assert first == again
+
+
+def test_a_figure_too_long_for_a_number_stays() -> None:
+    """A figure of more digits than can be reckoned with is left as it stands, and no error."""
+    assert normalizer("whisper-en")(f"about {'9' * 5000} of them") == f"about {'9' * 5000} of them"
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "expected"),
+    [("whisper-en", "en", True), ("whisper-en", "de", False), ("leaderboard", "", True), ("basic", "de", True)],
+)
+def test_english_rules_suit_english(name: str, language: str, expected: bool) -> None:
+    """Rules made for English do not suit another language; where none is known, they may."""
+    assert suits(name, language) is expected
 
 
 @pytest.mark.parametrize(

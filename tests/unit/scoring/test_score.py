@@ -2,12 +2,15 @@
 
 from itertools import permutations
 
+import jiwer
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from modellab.errors import ScoreMismatch
+from modellab.scoring.normalize import normalizer
 from modellab.scoring.score import Score
+from modellab.scoring.wer import score
 
 counts = st.integers(min_value=0, max_value=1000)
 scores = st.builds(
@@ -40,6 +43,26 @@ def test_rate_is_none_where_nothing_was_said() -> None:
 def test_rate_may_exceed_one() -> None:
     """More insertions than references give a rate above one."""
     assert Score(metric="wer", normalizer="none@1", hits=1, insertions=5).rate == 5.0
+
+
+words = st.lists(st.sampled_from(["the", "cat", "sat", "on", "a", "mat"]), max_size=10).map(" ".join)
+
+
+@given(words, words)
+def test_measures_are_those_of_jiwer(reference: str, hypothesis: str) -> None:
+    """Match error rate and word information lost are what jiwer gives, and None where both sides are empty."""
+    counted, expected = score(reference, hypothesis, normalizer("none")), jiwer.process_words(reference, hypothesis)
+    if reference or hypothesis:
+        assert counted.mer == pytest.approx(expected.mer)
+        assert counted.wil == pytest.approx(expected.wil)
+    else:
+        assert (counted.mer, counted.wil) == (None, None)
+
+
+@given(scores)
+def test_matches_and_information_are_fractions(counted: Score) -> None:
+    """However many words are inserted, neither the match error rate nor the information lost leaves 0 to 1."""
+    assert all(0 <= measure <= 1 for measure in (counted.mer, counted.wil) if measure is not None)
 
 
 @given(scores, scores)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from modellab.scoring.normalize import normalizer
 from modellab.scoring.score import Score
-from modellab.scoring.wer import Edit, align, count, metric_for, score
+from modellab.scoring.wer import Edit, align, count, metric_for, score, score_all
 
 NONE = normalizer("none")
 BASIC = normalizer("basic")
@@ -106,6 +106,13 @@ def test_words_are_counted_as_jiwer_counts_them(reference: str, hypothesis: str)
 def test_characters_are_counted_as_jiwer_counts_them(reference: str, hypothesis: str) -> None:
     """The rate of characters is that which jiwer gives for texts without spaces."""
     assert score(reference, hypothesis, NONE, "cer").rate == pytest.approx(jiwer.cer(reference, hypothesis))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@given(pairs=st.lists(st.tuples(texts, texts), max_size=5))
+def test_many_pairs_are_scored_as_one_is(metric: str, pairs: list[tuple[str, str]]) -> None:
+    """A batch of pairs has the scores that its pairs have alone, in their order."""
+    assert score_all(pairs, BASIC, metric) == tuple(score(*pair, BASIC, metric) for pair in pairs)
 
 
 @given(reference=sentences, hypothesis=sentences)

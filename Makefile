@@ -10,7 +10,7 @@ OPTIONS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test test-e2e lint format types overhead report constraints clean
+.PHONY: help bench test test-e2e test-kill lint format types overhead bench-scoring report constraints clean
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,12 @@ report: $(STAMP) ## Write the report of the newest run again
 
 overhead: $(STAMP) ## Measure what the harness costs against a bare loop over the same model
 	@$(BIN)/python benchmarks/overhead.py
+
+bench-scoring: $(STAMP) ## Measure what scoring costs against a plain loop over openai-whisper's normaliser and jiwer
+	@$(BIN)/python benchmarks/scoring.py
+
+test-kill: $(STAMP) ## Kill a run 50 times at random moments and go on with it
+	@MODELLAB_KILLS=50 $(BIN)/pytest tests/integration/plugin/test_resume.py -k random_moments
 
 test: $(STAMP) ## Run the project's tests, but for those that need a browser
 	@echo "Left out: the tests that need a browser (make test-e2e)."

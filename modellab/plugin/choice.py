@@ -49,7 +49,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--batch-size", type=int, metavar="N", help="utterances a batch in the accuracy lane")
     group.addoption("--rounds", type=int, metavar="N", help="times each utterance is heard in the timing lane")
     group.addoption("--threads", type=int, metavar="N", help="threads a model may use (the cores, shared by workers)")
-    group.addoption("--run-dir", metavar="DIR", help="write records here, going on with a run that is there")
+    group.addoption("--run-dir", metavar="DIR", help="write records here, adding to a run that is there")
+    group.addoption("--resume", metavar="RUN", help="go on with a run that was cut short, such as runs/latest")
     group.addoption(
         "--cache-dir", metavar="DIR", help="weights and corpora (else $MODELLAB_CACHE_DIR, else the user's)"
     )
@@ -88,9 +89,17 @@ def choose(config: pytest.Config, defaults: Defaults, checkpoints: Registry) -> 
 
 
 def run_folder(config: pytest.Config) -> Path | None:
-    """Give the folder that --run-dir names, with links followed; None where it names none."""
-    named = config.getoption("run_dir")
-    return Path(named).resolve() if named else None
+    """Give the folder that --run-dir or --resume names, with links followed; None where neither is given.
+
+    Raises:
+        pytest.UsageError: when both are given, or there is no run to go on with.
+    """
+    named, resumed = config.getoption("run_dir"), config.getoption("resume")
+    if named and resumed:
+        raise pytest.UsageError("--run-dir and --resume both name a run: leave one out")
+    if resumed and not (Path(resumed) / "run.json").is_file():
+        raise pytest.UsageError(f"--resume: no run at {resumed}: there is no run.json in it")
+    return Path(named or resumed).resolve() if named or resumed else None
 
 
 def _names(config: pytest.Config, option: str, default: Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Keeper: in the main process, opens the run, tells it what was skipped or crashed, and closes it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ from modellab.plugin.scheduler import ModelScheduling, model_in
 from modellab.records.environment import observe
 from modellab.records.run import Outcome, Session, Skipped
 from modellab.records.store import RUNS, now, point_latest
+
+_WHERE = ("--run-dir", "--resume", "--alluredir", "--basetemp")
 
 
 class Keeper:
@@ -111,17 +113,22 @@ class Keeper:
         bench = self._bench
         for name in (*bench.selections, "silence"):
             bench.corpus(name)
+        argv = tuple(self._config.invocation_params.args)
+        resumes: tuple[int, ...] = ()
         if bench.store.run_path.exists():
-            refuse_other_run(bench, bench.store.run())
+            run = bench.store.run()
+            refuse_other_run(bench, run)
+            resumes = tuple(s.number for s in run.unfinished if _call(s.argv) == _call(argv))
         session = Session(
             number=bench.session,
-            argv=tuple(self._config.invocation_params.args),
+            argv=argv,
             started_at=now(),
             workers=bench.workers,
             seed=bench.choice.seed,
             limit=bench.choice.limit,
             models=model_facts(bench),
             planned_utterances=planned,
+            resumes=resumes,
         )
         environment = observe(self._config.rootpath)
         bench.store.open_session(session, environment, corpus_facts(bench), bench.budgets.tables())
@@ -146,3 +153,14 @@ class Keeper:
         rest = nodeid.rpartition("::")[2].partition("[")[2].removesuffix("]")
         corpus = rest.removeprefix(model).removeprefix("-") if model else ""
         return model, corpus if corpus in self._bench.selections else ""
+
+
+def _call(argv: Sequence[str]) -> list[str]:
+    """Give the words of a call without those that only say where it writes."""
+    words, kept = iter(argv), []
+    for word in words:
+        if word in _WHERE:
+            next(words, None)
+        elif not word.startswith(tuple(f"{option}=" for option in _WHERE)):
+            kept.append(word)
+    return kept

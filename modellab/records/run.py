@@ -44,7 +44,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One call of pytest: a run may hold several, each adding its lane. Times are ISO 8601 in UTC."""
+    """One call of pytest: a run may hold several, each adding its lane. Times are ISO 8601 in UTC.
+
+    `resumes` names earlier sessions that were cut short and that this one, called in the same way, goes on with.
+    """
 
     number: int
     argv: tuple[str, ...]
@@ -57,6 +60,7 @@ class Session:
     planned_utterances: int = 0
     ended_at: str | None = None
     outcome: Outcome = "running"
+    resumes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,12 @@ class Run:
             raise BadRecord(f"run of schema {self.schema}; this version reads schema {SCHEMA}: upgrade modellab")
 
     @property
+    def unfinished(self) -> tuple[Session, ...]:
+        """The sessions that ended before all they had planned and that no later one has brought to an end."""
+        made_whole = {number for s in self.sessions if s.outcome == "complete" for number in s.resumes}
+        return tuple(s for s in self.sessions if s.outcome != "complete" and s.number not in made_whole)
+
+    @property
     def partial(self) -> bool:
-        """Whether any session ended before all it had planned."""
-        return any(session.outcome != "complete" for session in self.sessions)
+        """Whether something that was planned was not done."""
+        return bool(self.unfinished)

@@ -1,6 +1,11 @@
 """A small bench in a folder of its own: the fake runtime, two checkpoints of no weights, three utterances."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +88,24 @@ class Lab:
         apart = self._taught or "-n" in words
         run = self.pytester.runpytest_subprocess if apart else self.pytester.runpytest_inprocess
         return run("-p", "no:cacheprovider", "--cache-dir", "cache", *words)
+
+    def killed(self, *words: str, after_s: float, once: Path | None = None) -> bool:
+        """Start pytest in a session of its own and kill all of it after a while; say whether it was still running.
+
+        The while begins when there is a file at `once`.
+        """
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--cache-dir", "cache", *words]
+        with subprocess.Popen(
+            command, cwd=self.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        ) as process:
+            while once and not once.exists() and process.poll() is None:
+                time.sleep(0.05)
+            try:
+                process.wait(timeout=after_s)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                return True
+        return False
 
     def facts(self, run: str = "latest") -> list[dict]:
         """Give the lines of a run's records."""

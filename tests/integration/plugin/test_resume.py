@@ -1,0 +1,54 @@
+"""Going on with a run that was killed: nothing is lost, nothing is heard twice."""
+
+import os
+from collections import Counter
+from random import Random
+
+import pytest
+
+KILLS = int(os.environ.get("MODELLAB_KILLS", "6"))
+UTTERANCES = 12 * KILLS
+SLOW = """
+import time
+hear = FakeBackend.transcribe
+def transcribe(self, audios, language=None):
+    time.sleep(0.05)
+    return hear(self, audios, language)
+FakeBackend.transcribe = transcribe
+"""
+CALL = ("-m", "accuracy", "-k", "word_error_rate", "--model", "toy", "-n", "2")
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_ends_whole(lab):
+    """However often a run is killed, going on with it ends with one record an utterance and a whole run."""
+    lab.speak(*({"id": f"u{number}", "text": "hello world"} for number in range(UTTERANCES)))
+    lab.teach(SLOW)
+    random, where = Random(7), ("--run-dir", "runs/killed")
+    kills = 0
+    for _ in range(KILLS):
+        kills += lab.killed(*CALL, *where, after_s=random.uniform(0.5, 3.0))
+        if (lab.root / "runs" / "killed" / "run.json").exists():
+            where = ("--resume", "runs/killed")
+    lab.run(*CALL, *where)
+    heard = Counter(fact["utterance"] for fact in lab.facts("killed") if fact["failure"] is None)
+    assert kills
+    assert heard == Counter({f"u{number}": 1 for number in range(UTTERANCES)})
+
+
+def test_a_resumed_run_is_whole(lab):
+    """A session that was cut short is made whole by a later one, called in the same way, that ends."""
+    lab.teach(SLOW.replace("0.05", "60"))
+    assert lab.killed(*CALL, "--run-dir", "runs/cut", after_s=0.2, once=lab.root / "runs" / "cut" / "run.json")
+    lab.teach("")
+    lab.run(*CALL, "--resume", "runs/cut")
+    sessions = lab.description("cut")["sessions"]
+    assert [session["outcome"] for session in sessions] == ["running", "complete"]
+    assert sessions[1]["resumes"] == [1]
+
+
+def test_there_must_be_a_run_to_go_on_with(lab):
+    """--resume of a folder without a run is a usage error that names it."""
+    result = lab.run("--resume", "runs/nowhere")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--resume: no run at runs/nowhere*"])

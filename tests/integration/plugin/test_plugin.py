@@ -19,6 +19,11 @@ def logged(self):
 FakeBackend.load = logged
 """
 
+# A background job is born deaf to Ctrl-C; this pytest hears it wherever it is started.
+HEEDFUL = (
+    "import signal, sys, pytest; signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(pytest.main())"
+)
+
 
 def utterances(facts, lane="accuracy", corpus="speech"):
     """Give the records of one lane and corpus."""
@@ -197,7 +202,7 @@ def test_an_interrupted_run_keeps_what_was_measured(lab):
         "    return hear(self, audios, language)\n"
         "FakeBackend.transcribe = transcribe"
     )
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--cache-dir", "cache", "-m", "accuracy"]
+    command = [sys.executable, "-c", HEEDFUL, "-p", "no:cacheprovider", "--cache-dir", "cache", "-m", "accuracy"]
     with subprocess.Popen(command, cwd=lab.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
         while len(lab.facts()) < 2 and time.monotonic() < deadline:

@@ -17,6 +17,10 @@ def logged(self):
         log.write(f"{os.environ.get('PYTEST_XDIST_WORKER', 'main')} {id(self)}\\n")
     load(self)
 FakeBackend.load = logged
+def close(self):
+    with open("closes.txt", "a") as log:
+        log.write(f"{id(self)}\\n")
+FakeBackend.close = close
 """
 
 # A background job is born deaf to Ctrl-C; this pytest hears it wherever it is started.
@@ -72,10 +76,12 @@ def test_workers_group_by_model(lab):
 
 
 def test_models_are_loaded_once_and_closed(lab):
-    """In one process a model is loaded once for all of its claims."""
+    """In one process a model is loaded once for all of its claims, and closed after the last of them."""
     lab.teach(LOG_LOADS)
     lab.run("-m", "accuracy").assert_outcomes(passed=4, skipped=2, deselected=4)
-    assert len((lab.root / "loads.txt").read_text().splitlines()) == 2
+    loaded = [line.split()[1] for line in (lab.root / "loads.txt").read_text().splitlines()]
+    assert len(loaded) == 2
+    assert (lab.root / "closes.txt").read_text().split() == loaded
 
 
 @pytest.mark.parametrize(

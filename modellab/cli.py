@@ -11,12 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from modellab.errors import BadAudio, ModelLabError
+from modellab.sources.cache import CACHE_VARIABLE
 
 FIXTURES = Path("fixtures")
-CACHE_VARIABLE = "MODELLAB_CACHE_DIR"
 SITE = Path("reports") / "site"
 HISTORY = Path("reports") / "history.jsonl"
 WIDTH = 100
+LANGUAGES_SHOWN = 3
 _MEBIBYTE = 1024 * 1024
 
 
@@ -112,7 +113,7 @@ def _list_models(options: argparse.Namespace) -> None:
         size = "unknown" if row.size_bytes is None else f"{row.size_bytes / _MEBIBYTE:.0f} MiB"
         table.add_row(
             row.name,
-            "many" if "*" in row.languages or len(row.languages) > 3 else ", ".join(row.languages),  # noqa: PLR2004
+            "many" if "*" in row.languages or len(row.languages) > LANGUAGES_SHOWN else ", ".join(row.languages),
             row.license,
             ",\n".join(row.sources),
             size,

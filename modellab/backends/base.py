@@ -110,7 +110,7 @@ class Backend(ABC):
             language: what is spoken in all of them, where the caller knows; `decode.language` goes before it.
         """
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:  # noqa: B027 - optional: not every runtime holds anything
         """Give the memory back; harmless when called again."""
 
     def not_honoured(self) -> tuple[str, ...]:

@@ -20,15 +20,15 @@ class ModelSpec:
         return ":".join((self.backend, self.checkpoint, self.device, self.compute_type))
 
 
-def parse_spec(id: str) -> ModelSpec:  # noqa: A002
+def parse_spec(written: str) -> ModelSpec:
     """Give the spec that an id names; a device may hold a colon of its own (`cuda:1`).
 
     Raises:
         UnknownName: when it does not have four parts.
     """
-    backend, _, rest = id.partition(":")
+    backend, _, rest = written.partition(":")
     checkpoint, _, rest = rest.partition(":")
     device, _, compute_type = rest.rpartition(":")
     if not (backend and checkpoint and device and compute_type):
-        raise UnknownName("model id", id, ["BACKEND:CHECKPOINT:DEVICE:COMPUTE_TYPE"])
+        raise UnknownName("model id", written, ["BACKEND:CHECKPOINT:DEVICE:COMPUTE_TYPE"])
     return ModelSpec(backend=backend, checkpoint=checkpoint, device=device, compute_type=compute_type)

@@ -149,7 +149,7 @@ class Transformers(Backend):
         tokens = self._model.detect_language(input_features=features)
         return [str(token).strip("<|>") for token in self._processor.tokenizer.convert_ids_to_tokens(tokens.tolist())]
 
-    def _generate(self, features: "torch.Tensor", languages: Sequence[str], **how: Any) -> "torch.Tensor":  # noqa: ANN401
+    def _generate(self, features: "torch.Tensor", languages: Sequence[str], **how: Any) -> "torch.Tensor":  # noqa: ANN401 - generate() takes what it takes
         import torch
 
         assert self._model is not None, "load() comes first"

@@ -15,6 +15,7 @@ from modellab.speech.utterance import Corpus, Utterance, corpus_of
 _FORMANTS_HZ = ((700, 1220, 2600), (300, 2300, 3000), (500, 900, 2400), (400, 2000, 2550))
 _SYLLABLES_PER_S = 4.0
 _PITCH_HZ = 120.0
+LONGEST_S = 600
 
 
 def silence(count: int, _random: np.random.Generator) -> Samples:
@@ -97,8 +98,8 @@ def _samples(table: Mapping[str, Any], where: str) -> Samples:
         random = np.random.default_rng(int(table.get("seed", 0)))
     except (TypeError, ValueError) as error:
         raise BadDefinition(f"{where}: peak, duration_s and seed must be numbers: {error}") from error
-    if not (0 <= peak <= 1 and 1 / SAMPLE_RATE_HZ <= duration_s <= 600):  # noqa: PLR2004
-        raise BadDefinition(f"{where}: peak must be 0 to 1 and duration_s at least one sample and up to 600")
+    if not (0 <= peak <= 1 and 1 / SAMPLE_RATE_HZ <= duration_s <= LONGEST_S):
+        raise BadDefinition(f"{where}: peak must be 0 to 1 and duration_s at least one sample and up to {LONGEST_S}")
     return SOUNDS[table["sound"]](round(duration_s * SAMPLE_RATE_HZ), random) * np.float32(peak)
 
 

@@ -12,10 +12,9 @@ from modellab.plugin.attachments import Attachments, label
 from modellab.plugin.bench import Bench
 from modellab.plugin.heard import Heard, Timed
 from modellab.records.record import ColdStart
+from modellab.reporting.parity import FULL_PRECISION
 from modellab.speech.utterance import Corpus, Utterance
 from modellab.verdicts.budget import Budget
-
-FULL_PRECISION = "float32"
 
 Listen = Callable[[Model, Corpus], Heard]
 TimeSpeech = Callable[[Model, Corpus], Timed]

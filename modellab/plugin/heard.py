@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 
 from modellab.records.record import Record
-from modellab.reporting.accuracy import judge_utterance, pool_scores, words_in_silence
+from modellab.reporting.accuracy import judge_utterance, pool_scores, words_in_silence, words_of
 from modellab.reporting.timing import Rtf, pool_rtf, timings
-from modellab.scoring.normalize import normalizer_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +77,7 @@ class Heard(Measured):
 
     def words(self) -> dict[str, str]:
         """Give the normalised words of each utterance that has a transcript, by id."""
-        return {r.utterance: normalizer_for(r.language)(r.transcript.text) for r in self.records if r.transcript}
+        return {r.utterance: words_of(r) for r in self.records if r.transcript}
 
     def errors(self, utterance: str) -> int:
         """Give the number of errors in one utterance."""

@@ -14,10 +14,8 @@ from modellab.plugin.choice import choose, run_folder
 from modellab.plugin.fixtures import fixtures_of
 from modellab.plugin.keeper import Keeper
 from modellab.records.store import RUNS, Store, new_run_folder
-from modellab.sources.cache import cache_root
+from modellab.sources.cache import CACHE_VARIABLE, cache_root
 from modellab.verdicts.budget import read_budgets
-
-CACHE_VARIABLE = "MODELLAB_CACHE_DIR"
 
 
 def set_up(config: pytest.Config, folder: Path) -> None:

@@ -82,6 +82,11 @@ def worst_utterances(records: Iterable[Record], n: int) -> tuple[Judged, ...]:
     return tuple(sorted(judged, key=_severity)[:n])
 
 
+def words_of(record: Record) -> str:
+    """Give what was written, normalised; empty where nothing was, or it failed."""
+    return normalizer_for(record.language)(record.transcript.text if record.transcript else "")
+
+
 def latest(records: Iterable[Record]) -> tuple[Record, ...]:
     """Give the last record of each model, corpus, utterance and lane: a resumed run may hold several."""
     last = {(record.model, record.corpus, record.utterance, record.lane): record for record in records}

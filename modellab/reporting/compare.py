@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from modellab.errors import BadRecord
 from modellab.records.record import Record
 from modellab.records.run import Run
-from modellab.reporting.accuracy import judge_utterance, latest
+from modellab.reporting.accuracy import judge_utterance, latest, words_of
 from modellab.scoring.difference import Difference, Pair, difference
-from modellab.scoring.normalize import normalizer_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +85,7 @@ def _groups(records: Iterable[Record]) -> Mapping[tuple[str, str], Mapping[str, 
 
 def _compare(key: tuple[str, str], old: Mapping[str, Record], new: Mapping[str, Record]) -> Comparison:
     both = [name for name in old if name in new]
-    changed = (_changed(old[name], new[name]) for name in both if _words(old[name]) != _words(new[name]))
+    changed = (_changed(old[name], new[name]) for name in both if words_of(old[name]) != words_of(new[name]))
     return Comparison(
         model=key[0],
         corpus=key[1],
@@ -117,12 +116,8 @@ def _changed(old: Record, new: Record) -> Changed:
     return Changed(
         utterance=old.utterance,
         reference=old.reference,
-        before=_words(old),
-        after=_words(new),
+        before=words_of(old),
+        after=words_of(new),
         errors_before=judge_utterance(old).score.errors,
         errors_after=judge_utterance(new).score.errors,
     )
-
-
-def _words(record: Record) -> str:
-    return normalizer_for(record.language)(record.transcript.text if record.transcript else "")

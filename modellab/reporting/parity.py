@@ -7,8 +7,7 @@ from itertools import combinations
 
 from modellab.backends.spec import parse_spec
 from modellab.records.record import Record
-from modellab.reporting.accuracy import judge_utterance
-from modellab.scoring.normalize import normalizer_for
+from modellab.reporting.accuracy import judge_utterance, words_of
 from modellab.verdicts.budget import Budgets, Verdict, judge, worst
 
 FULL_PRECISION = "float32"
@@ -59,7 +58,7 @@ def _pair(
 ) -> Parity:
     left, right = (by_model[name] for name in names)
     both = [utterance for utterance in left if utterance in right]
-    changed = tuple(utterance for utterance in both if _words(left[utterance]) != _words(right[utterance]))
+    changed = tuple(utterance for utterance in both if words_of(left[utterance]) != words_of(right[utterance]))
     measured = len(changed) if both else None
     return Parity(
         left=names[0],
@@ -72,7 +71,3 @@ def _pair(
         right_errors=sum(judge_utterance(right[utterance]).score.errors for utterance in both),
         verdict=worst([judge(measured, budgets.of(name, corpus).changed_utterances) for name in names]),
     )
-
-
-def _words(record: Record) -> str:
-    return normalizer_for(record.language)(record.transcript.text if record.transcript else "")

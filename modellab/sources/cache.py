@@ -14,6 +14,7 @@ from modellab.sources.files import FileSet, PinnedFile, Source, place, verify
 from modellab.sources.folder import FolderSource
 
 STAMP = "verified.json"
+CACHE_VARIABLE = "MODELLAB_CACHE_DIR"  # read by the doors only: the plugin and the command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

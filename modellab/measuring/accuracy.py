@@ -9,7 +9,7 @@ from modellab.errors import BadAudio, BadTranscript
 from modellab.measuring.clock import MONOTONIC, Clock, timed
 from modellab.measuring.model import Model
 from modellab.records.record import Failure, Lane, Record, Stage
-from modellab.speech.audio import Audio, read_audio
+from modellab.speech.audio import Audio
 from modellab.speech.transcript import Transcript
 from modellab.speech.utterance import Utterance
 
@@ -22,12 +22,17 @@ class Place:
     corpus: str
     lane: Lane
     session: int
+    variation: str = ""
 
     def heard(
         self, utterance: Utterance, transcript: Transcript, seconds: tuple[float, ...], batch_size: int
     ) -> Record:
         """Give the record of an utterance that was transcribed."""
         return self._record(utterance, transcript=transcript, transcribe_s=seconds, batch_size=batch_size)
+
+    def recalled(self, utterance: Utterance, transcript: Transcript) -> Record:
+        """Give the record of an utterance that an equal model transcribed in an earlier run."""
+        return self._record(utterance, transcript=transcript, cached=True)
 
     def failed(self, utterance: Utterance, stage: Stage, error: Exception) -> Record:
         """Give the record of an utterance that was not."""
@@ -45,6 +50,9 @@ class Place:
             reference=utterance.reference,
             language=utterance.language,
             speaker=utterance.speaker,
+            reference_words=utterance.words,
+            facts=utterance.extra,
+            variation=self.variation,
             **outcome,  # type: ignore[arg-type]
         )
 
@@ -68,7 +76,7 @@ def hear(
             readable: list[tuple[Utterance, Audio]] = []
             for utterance in batch:
                 try:
-                    readable.append((utterance, read_audio(utterance.audio, utterance.start_s, utterance.end_s)))
+                    readable.append((utterance, utterance.hear()))
                 except BadAudio as error:
                     yield place.failed(utterance, "read", error)
             if readable:

@@ -8,7 +8,7 @@ from modellab.errors import BadAudio
 from modellab.measuring.accuracy import Place, listen
 from modellab.measuring.clock import MONOTONIC, Clock
 from modellab.records.record import Record
-from modellab.speech.audio import Audio, read_audio
+from modellab.speech.audio import Audio
 from modellab.speech.transcript import Transcript
 from modellab.speech.utterance import Corpus, Utterance
 
@@ -72,6 +72,6 @@ class LatencyTrial:
     def _read(self) -> Iterator[tuple[str, Audio]]:
         for utterance in self.corpus:
             try:
-                yield utterance.id, read_audio(utterance.audio, utterance.start_s, utterance.end_s)
+                yield utterance.id, utterance.hear()
             except BadAudio as error:
                 self._failed[utterance.id] = self.place.failed(utterance, "read", error)

@@ -8,7 +8,7 @@ from modellab.errors import BadAudio
 from modellab.plugin.heard import Heard, Timed
 from modellab.records.record import Record
 from modellab.reporting.allure import attach_utterances
-from modellab.speech.audio import Audio, read_audio
+from modellab.speech.audio import Audio
 from modellab.speech.utterance import Corpus, Utterance
 
 EPICS = {"accuracy": "Accuracy", "timing": "Speed"}  # by marker
@@ -40,7 +40,7 @@ class Attachments:
             if record.utterance not in utterances:
                 raise BadAudio(f"no utterance {record.utterance!r} in {corpus}")
             utterance = utterances[record.utterance]
-            return read_audio(utterance.audio, utterance.start_s, utterance.end_s)
+            return utterance.hear()
 
         allure.dynamic.title(f"{_claim(self._item)}: {model} on {corpus}")
         attach_utterances(allure.attach, records, audio_of)

@@ -22,6 +22,8 @@ def corpus_facts(bench: Bench) -> dict[str, CorpusFacts]:
             utterances=len(corpus),
             duration_s=corpus.duration_s,
             languages=corpus.languages,
+            clean=corpus.clean,
+            conditions=corpus.conditions,
         )
         for corpus in bench.read_corpora()
     }

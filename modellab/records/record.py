@@ -1,16 +1,18 @@
 """Record and ColdStart: the two facts a bench writes down. Nothing derived is in them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Literal, TypeAlias
 
 from modellab.errors import BadRecord
-from modellab.speech.transcript import Transcript
+from modellab.speech.transcript import Transcript, Word
 
-SCHEMA = 1
+SCHEMA = 2  # 2 added reference_words, facts, variation and cached, each with a default: lines of 1 are read as they are
+READABLE = (1, 2)
 
 Stage = Literal["read", "load", "transcribe", "crash"]
-Lane = Literal["accuracy", "timing"]
+Lane = Literal["accuracy", "timing", "variation"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,10 @@ class Record:
 
     `transcribe_s` holds one figure a round. An utterance heard in a batch carries the seconds of its whole batch
     and `batch_size` says how many shared them, so that only batches of one speak of latency.
+
+    `reference_words` are the reference's with their times, empty where the corpus has none; `facts` are what else
+    the corpus says of the utterance. In the lane of variations, `variation` names what was done in another way than
+    in the lane of accuracy. A `cached` transcript was written by an equal model in an earlier run: it took no time.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -45,6 +51,10 @@ class Record:
     transcribe_s: tuple[float, ...] = ()
     batch_size: int = 1
     failure: Failure | None = None
+    reference_words: tuple[Word, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    variation: str = ""
+    cached: bool = False
     kind: Literal["utterance"] = "utterance"
     schema: int = SCHEMA
 
@@ -54,6 +64,10 @@ class Record:
             raise BadRecord(f"record of {self.utterance!r}: either a transcript or a failure, not both or neither")
         if not all(isfinite(value) for value in (self.audio_duration_s, *self.transcribe_s)):
             raise BadRecord(f"record of {self.utterance!r}: durations must be finite")
+        if (self.lane == "variation") != bool(self.variation):
+            raise BadRecord(f"record of {self.utterance!r}: a variation is named in its own lane, and in no other")
+        if self.cached and self.transcribe_s:
+            raise BadRecord(f"record of {self.utterance!r}: a cached transcript took no time")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,5 +99,5 @@ Fact: TypeAlias = Record | ColdStart
 
 
 def _refuse_unknown_schema(schema: int) -> None:
-    if schema != SCHEMA:
-        raise BadRecord(f"record of schema {schema}; this version reads schema {SCHEMA}: upgrade modellab")
+    if schema not in READABLE:
+        raise BadRecord(f"record of schema {schema}; this version reads schema {SCHEMA} and older: upgrade modellab")

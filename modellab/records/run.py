@@ -7,20 +7,27 @@ from typing import Literal
 from modellab.backends.base import JsonValue
 from modellab.errors import BadRecord
 from modellab.records.environment import Environment
+from modellab.speech.effect import Condition
 
-SCHEMA = 1
+SCHEMA = 2  # 2 added clean and conditions of a corpus, each with a default: files of 1 are read as they are
+READABLE = (1, 2)
 
 Outcome = Literal["running", "complete", "partial"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusFacts:
-    """Which speech: the revision hashes audio and references."""
+    """Which speech: the revision hashes audio and references.
+
+    `clean` names the corpus that it is without its `conditions`, and is empty where it has none.
+    """
 
     revision: str
     utterances: int
     duration_s: float
     languages: tuple[str, ...]
+    clean: str = ""
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +88,10 @@ class Run:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        if self.schema != SCHEMA:
-            raise BadRecord(f"run of schema {self.schema}; this version reads schema {SCHEMA}: upgrade modellab")
+        if self.schema not in READABLE:
+            raise BadRecord(
+                f"run of schema {self.schema}; this version reads schema {SCHEMA} and older: upgrade modellab"
+            )
 
     @property
     def unfinished(self) -> tuple[Session, ...]:

@@ -88,8 +88,8 @@ def words_of(record: Record) -> str:
 
 
 def latest(records: Iterable[Record]) -> tuple[Record, ...]:
-    """Give the last record of each model, corpus, utterance and lane: a resumed run may hold several."""
-    last = {(record.model, record.corpus, record.utterance, record.lane): record for record in records}
+    """Give the last record of each model, corpus, utterance, lane and variation: a resumed run may hold several."""
+    last = {(r.model, r.corpus, r.utterance, r.lane, r.variation): r for r in records}
     return tuple(last.values())
 
 

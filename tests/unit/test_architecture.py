@@ -17,6 +17,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("scoring",),
     ("sources",),
     ("checkpoints",),
+    ("conditions",),
     ("corpora",),
     ("backends",),
     ("records",),
@@ -27,6 +28,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("scale",),
     ("plugin",),
     ("server",),
+    ("commands",),
     ("cli", "testing"),
 )
 ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}

@@ -1,9 +1,17 @@
 """Selections: corpora as a person names them."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from modellab.corpora.selection import Selection, parse_selection, split_selections
 from modellab.errors import BadDefinition
+from modellab.speech.restriction import Restriction
+
+
+def facts(wanted: Mapping[str, str]) -> tuple[Restriction, ...]:
+    """Give the restrictions to these facts."""
+    return tuple(Restriction(fact=name, sign="=", value=value) for name, value in wanted.items())
 
 
 @pytest.mark.parametrize(
@@ -23,7 +31,7 @@ from modellab.errors import BadDefinition
 )
 def test_what_is_written_is_understood(text: str, source: str, where: dict[str, str]) -> None:
     """A selection is a name or path, and facts in brackets with commas between; space around them is nothing."""
-    assert parse_selection(text) == Selection(source=source, where=where)
+    assert parse_selection(text) == Selection(source=source, where=facts(where))
 
 
 @pytest.mark.parametrize(
@@ -59,6 +67,31 @@ def test_a_corpus_is_named_by_its_file_or_folder(text: str, base: str) -> None:
 def test_a_restriction_is_part_of_the_name() -> None:
     """A restricted corpus is named by itself and the facts, in their order."""
     assert parse_selection("many[language=de,speaker=s1]").name == "many.de.s1"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("a+noise:10dB", "a+noise:10dB"),
+        ("a + noise:10dB +telephone", "a+noise:10dB+telephone"),
+        ("a[language=de]+clip:20%", "a.de+clip:20%"),
+        ("a[duration<20,language=de]", "a.duration<20.de"),
+        ("a[duration>=1.5]", "a.duration>=1.5"),
+        ("a[language!=de]", "a.language!=de"),
+        ("hf:google/fleurs:de_de:test", "google-fleurs-de_de-test"),
+        ("path/to/my+calls/manifest.jsonl", "my+calls"),
+    ],
+)
+def test_conditions_and_comparisons_are_part_of_the_name(text: str, name: str) -> None:
+    """Everything that makes a corpus another stands in its name."""
+    assert parse_selection(text).name == name
+
+
+@pytest.mark.parametrize("text", ["a[duration<long]", "a[<20]", "a[duration]", "a[]b"])
+def test_comparisons_that_mean_nothing_are_refused(text: str) -> None:
+    """A number that is none and a fact without a name or a value are refused."""
+    with pytest.raises(BadDefinition, match="corpus '"):
+        parse_selection(text)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import pytest
 from modellab.backends.base import Backend
 from modellab.backends.spec import parse_spec
 from modellab.errors import BadTranscript
-from modellab.measuring import accuracy
 from modellab.measuring.accuracy import Place, hear, listen
 from modellab.measuring.clock import timed
 from modellab.measuring.model import Model
 from modellab.records.record import Failure, Record
+from modellab.speech import utterance as utterances
 from modellab.speech.audio import Audio, read_audio
 from modellab.speech.transcript import Transcript
 from modellab.speech.utterance import Utterance
@@ -120,7 +120,7 @@ def test_audio_is_read_outside_the_clock(
         clock.move(1000.0)
         return read_audio(path, *cut)
 
-    monkeypatch.setattr(accuracy, "read_audio", slow_disk)
+    monkeypatch.setattr(utterances, "read_audio", slow_disk)
     backend = FakeBackend()
     backend.listen = lambda _: clock.move(0.25) or "text"
     records = list(hear(model_of(backend), [utterance("a"), utterance("b")], place, 1, clock))

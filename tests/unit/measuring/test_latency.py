@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from modellab.measuring import latency
 from modellab.measuring.accuracy import Place
 from modellab.measuring.latency import LatencyTrial
+from modellab.speech import utterance as utterances
 from modellab.speech.audio import Audio, read_audio
 from modellab.speech.utterance import Corpus, Utterance, corpus_of
 from modellab.testing import FakeBackend
@@ -77,7 +77,7 @@ def test_audio_is_read_once_and_outside_the_clock(
         read.append(path)
         return read_audio(path, *cut)
 
-    monkeypatch.setattr(latency, "read_audio", slow_disk)
+    monkeypatch.setattr(utterances, "read_audio", slow_disk)
     trial, _ = trial_of(corpus, place, clock)
     assert len(read) == 3
     for utterance in trial.rounds(2):

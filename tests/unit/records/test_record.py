@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -34,5 +35,19 @@ def test_seconds_are_finite(record: MakeRecord, field: str, bad: float) -> None:
 def test_another_schema_is_refused(record: MakeRecord) -> None:
     """A fact of a schema that this version does not know is refused, saying which and what helps."""
     for fact in (record(), ColdStart(model="m", session=1)):
-        with pytest.raises(BadRecord, match=r"schema 2.*upgrade"):
-            replace(fact, schema=2)
+        with pytest.raises(BadRecord, match=r"schema 3.*upgrade"):
+            replace(fact, schema=3)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"lane": "variation"}, "variation"),
+        ({"lane": "accuracy", "variation": "alone"}, "variation"),
+        ({"cached": True, "transcribe_s": (0.1,)}, "cached"),
+    ],
+)
+def test_facts_that_contradict_each_other_are_refused(record: MakeRecord, facts: dict[str, Any], reason: str) -> None:
+    """A variation has its own lane, and a transcript out of the cache took no time."""
+    with pytest.raises(BadRecord, match=rf"'u1'.*{reason}"):
+        record(**facts)

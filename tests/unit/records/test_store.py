@@ -157,7 +157,7 @@ def test_an_empty_line_is_nothing(store: Store, record: MakeRecord) -> None:
     ("change", "reason"),
     [
         ({"mood": "calm"}, "mood: Unexpected keyword"),
-        ({"schema": 2}, "schema 2; this version reads schema 1"),
+        ({"schema": 3}, "schema 3; this version reads schema 2 and older"),
         ({"kind": "opinion"}, "opinion"),
         ({"session": "first"}, "session: Input should be a valid integer"),
         ({"transcript": None}, "either a transcript or a failure"),
@@ -302,7 +302,7 @@ def test_nothing_is_left_beside_the_run(store: Store, session: MakeSession, envi
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"schema": 2}, "schema 2; this version reads schema 1"),
+        ({"schema": 3}, "schema 3; this version reads schema 2 and older"),
         ({"mood": 1}, "mood: Unexpected keyword"),
         ({"id": None}, "id: "),
     ],
@@ -364,3 +364,26 @@ except Timeout:
             [sys.executable, "-c", script, str(store.folder)], capture_output=True, text=True, check=True
         )
     assert again.stdout.strip() == "held"
+
+
+def test_a_run_of_the_first_schema_is_read(store: Store) -> None:
+    """A run written before there were conditions, variations and a cache is read, each of these absent."""
+    store.folder.mkdir(parents=True, exist_ok=True)
+    store.records_path.write_text(
+        '{"model":"fake:tiny:cpu:float32","corpus":"c","utterance":"u1","audio_duration_s":2.5,"reference":"one two",'
+        '"lane":"accuracy","session":1,"language":"en","speaker":"s","transcript":{"text":"one too","segments":'
+        '[{"text":"one too","start_s":0.0,"end_s":2.5,"words":[]}],"language":"en"},"transcribe_s":[0.5],'
+        '"batch_size":1,"failure":null,"kind":"utterance","schema":1}\n'
+        '{"model":"fake:tiny:cpu:float32","session":1,"import_s":0.5,"load_s":0.25,"first_call_s":1.0,"total_s":2.0,'
+        '"peak_memory_bytes":1000,"failure":null,"kind":"cold_start","schema":1}\n'
+    )
+    store.run_path.write_text(
+        '{"id":"01K0000000000000000000000A","created_at":"2026-11-23T00:00:00+00:00","environment":{"python":"3.11.7",'
+        '"platform":"Linux","machine":"x86_64","processor":"p","cores":2,"memory_bytes":1000,"packages":{},'
+        '"git_commit":null,"git_dirty":null},"corpora":{"c":{"revision":"r","utterances":1,"duration_s":2.5,'
+        '"languages":["en"]}},"sessions":[],"budgets":[],"schema":1}'
+    )
+    (record,), (start,), run = store.records(), store.cold_starts(), store.run()
+    assert (record.transcript.text, record.variation, record.cached, record.facts) == ("one too", "", False, {})
+    assert start.total_s == 2.0
+    assert (run.corpora["c"].clean, run.corpora["c"].conditions) == ("", ())

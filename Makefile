@@ -10,10 +10,10 @@ OPTIONS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test test-e2e test-kill lint format types overhead bench-scoring report constraints clean
+.PHONY: help bench test test-e2e test-kill lint format types overhead bench-scoring bench-store bench-throughput bench-worker report constraints clean
 
 help: ## Show this list
-	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Model Lab needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: make PYTHON=python3.12")'
@@ -39,6 +39,15 @@ overhead: $(STAMP) ## Measure what the harness costs against a bare loop over th
 
 bench-scoring: $(STAMP) ## Measure what scoring costs against a plain loop over openai-whisper's normaliser and jiwer
 	@$(BIN)/python benchmarks/scoring.py
+
+bench-store: $(STAMP) ## Measure what summarising a run of 1,000,000 records takes, in seconds and memory
+	@$(BIN)/python benchmarks/store.py
+
+bench-throughput: $(STAMP) ## Measure how much sooner the accuracy lane hears a corpus than a plain loop
+	@$(BIN)/python benchmarks/throughput.py
+
+bench-worker: $(STAMP) ## Measure what a model in a process of its own costs against one in this process
+	@$(BIN)/python benchmarks/worker.py
 
 test-kill: $(STAMP) ## Kill a run 50 times at random moments and go on with it
 	@MODELLAB_KILLS=50 $(BIN)/pytest tests/integration/plugin/test_resume.py -k random_moments

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from modellab.commands import compare, corpora, fetch, models, report, rescore
+from modellab.commands import compare, conditions, corpora, fetch, models, query, report, rescore
 from modellab.errors import ModelLabError
 from modellab.sources.cache import CACHE_VARIABLE
 
 FIXTURES = Path("fixtures")
-COMMANDS = (models, corpora, fetch, report, compare, rescore)
+COMMANDS = (models, corpora, conditions, fetch, report, compare, rescore, query)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from modellab.backends.base import DecodeOptions
 from modellab.errors import BadDefinition
 from modellab.sources.table import Table
 
-_LISTS = ("model", "backend", "device", "corpus", "timed_corpus")
+_LISTS = ("model", "backend", "device", "corpus", "timed_corpus", "nonspeech_corpus")
 _KEYS = ("schema", *_LISTS, "batch_size", "rounds", "seed", "compute_type", "decode")
 
 
@@ -23,6 +23,7 @@ class Defaults:
     devices: tuple[str, ...]
     corpora: tuple[str, ...]
     timed_corpora: tuple[str, ...]
+    nonspeech_corpora: tuple[str, ...]
     compute_types: Mapping[str, tuple[str, ...]]
     batch_size: int
     rounds: int
@@ -54,6 +55,7 @@ def read_defaults(path: Path) -> Defaults:
         devices=table.texts("device"),
         corpora=table.texts("corpus"),
         timed_corpora=table.texts("timed_corpus"),
+        nonspeech_corpora=table.texts("nonspeech_corpus") if "nonspeech_corpus" in table.values else (),
         compute_types={backend: types.texts(backend) for backend in types.values},
         batch_size=table.optional_count("batch_size") or 1,
         rounds=table.optional_count("rounds") or 1,

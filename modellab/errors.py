@@ -10,7 +10,12 @@ ModelLabError
 ├── BadCheckpoint        weights whose layout or content a runtime cannot use
 ├── BackendUnavailable   a runtime, device or compute type this machine lacks
 ├── BadTranscript        a runtime answered something that is not a transcript of what it was given
+├── BadFrame             bytes between two processes that are not what they agreed on
+├── WorkerError          a child process that hosts a backend has no answer
+│   ├── BackendRaised    its backend raised; the worker lives on
+│   └── WorkerFailed     it could not start, ended, hung or answered nonsense; the worker is gone
 ├── BadRecord            a record or run file that cannot be read back
+├── BadQuery             a question to the records of runs that has no answer
 ├── StoreFull            a record that could not be written whole
 ├── ScoreMismatch        two scores that do not add
 ├── MeasurementRefused   a measurement that would mean nothing
@@ -68,8 +73,45 @@ class BadTranscript(ModelLabError):
     """A backend returned something other than one finished transcript per audio."""
 
 
+class BadFrame(ModelLabError):
+    """Bytes from another process that are no frame, or more than a frame holds."""
+
+
+class WorkerError(ModelLabError):
+    """A backend in a child process gave no answer.
+
+    Attributes:
+        stage: what it was asked for: start, load, transcribe, memory or cpu.
+        kind: why, in a word, as a record counts it.
+    """
+
+    def __init__(self, message: str, *, stage: str, kind: str) -> None:
+        self.stage, self.kind = stage, kind
+        super().__init__(message)
+
+
+class BackendRaised(WorkerError):
+    """A backend raised in its child process: `kind` is the class of what it raised, the message its words."""
+
+
+class WorkerFailed(WorkerError):
+    """A child process could not start, ended, hung or answered nonsense; it is gone.
+
+    `kind` is the signal that ended it (SIGKILL), its exit code (exit 3), TimeoutExpired, BadFrame, WrongProtocol,
+    NotLoaded, or the error that kept it from starting. `log` holds the last lines of its log, oldest first.
+    """
+
+    def __init__(self, message: str, *, stage: str, kind: str, log: tuple[str, ...] = ()) -> None:
+        self.log = log
+        super().__init__("\n".join((message, *log)), stage=stage, kind=kind)
+
+
 class BadRecord(ModelLabError):
     """A record or run file that cannot be read back."""
+
+
+class BadQuery(ModelLabError):
+    """A question to the records of runs that has no answer; the message says why, often in DuckDB's words."""
 
 
 class StoreFull(ModelLabError):
@@ -86,3 +128,8 @@ class MeasurementRefused(ModelLabError):
 
 class ReportToolMissing(ModelLabError):
     """A program that draws a report cannot be found; the message says how to get it."""
+
+
+def kind_of(error: BaseException) -> str:
+    """Give the word under which a record counts an error: its class, or the one that was raised in a worker."""
+    return error.kind if isinstance(error, WorkerError) else type(error).__name__

@@ -1,19 +1,27 @@
 """FakeBackend: a recogniser with no weights, for tests of everything around one."""
 
+import os
+import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from modellab.backends.base import Backend
 from modellab.checkpoints.weights import Weights
 from modellab.speech.audio import Audio
 from modellab.speech.transcript import Segment, Transcript
 
+Mishap = Literal["raises", "aborts", "exits", "hangs", "prints"]
+
 
 @dataclass(kw_only=True)
 class FakeBackend(Backend):
     """Writes what it is told to: `replies` in turn, over and over, or what `listen` makes of an audio.
 
+    Each audio takes `seconds_per_audio`. On the audio numbered `mishap_at`, counted from 0, or on every load where that
+    is None, the `mishap` happens: it raises a RuntimeError, aborts or ends its process, hangs for an hour, or prints
+    to standard output and goes on.
     `load_error` and `listen_error` are raised where they are set. `loads`, `closes` and `batches` count what was asked
     of it; `batches` holds the size of each.
     """
@@ -25,6 +33,9 @@ class FakeBackend(Backend):
 
     weights: Weights | None = None
     replies: tuple[str, ...] = ("hello world",)
+    seconds_per_audio: float = 0.0
+    mishap: Mishap | None = None
+    mishap_at: int | None = 0
     listen: Callable[[Audio], str] | None = field(default=None, init=False, repr=False)
     load_error: Exception | None = field(default=None, init=False, repr=False)
     listen_error: Exception | None = field(default=None, init=False, repr=False)
@@ -42,6 +53,8 @@ class FakeBackend(Backend):
         """Count the load, or fail as told."""
         if self.load_error:
             raise self.load_error
+        if self.mishap and self.mishap_at is None:
+            _happen(self.mishap)
         self.loads += 1
 
     def transcribe(self, audios: Sequence[Audio], language: str | None = None) -> Sequence[Transcript]:
@@ -56,7 +69,25 @@ class FakeBackend(Backend):
         self.closes += 1
 
     def _write(self, audio: Audio, language: str | None) -> Transcript:
-        text = self.listen(audio) if self.listen else self.replies[self.heard % len(self.replies)]
-        self.heard += 1
+        number, self.heard = self.heard, self.heard + 1
+        time.sleep(self.seconds_per_audio)
+        if self.mishap and number == self.mishap_at:
+            _happen(self.mishap)
+        text = self.listen(audio) if self.listen else self.replies[number % len(self.replies)]
         segments = (Segment(text=text, start_s=0.0, end_s=audio.duration_s),) if text else ()
         return Transcript(text=text, segments=segments, language=language)
+
+
+def _happen(mishap: Mishap) -> None:
+    match mishap:
+        case "raises":
+            raise RuntimeError("told to raise")
+        case "aborts":
+            os.abort()
+        case "exits":
+            os._exit(3)
+        case "hangs":
+            time.sleep(3600)
+        case "prints":
+            sys.stdout.write("printed by Python\n")
+            os.write(1, b"printed by a library\n")

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal, Self, get_args
+from typing import ClassVar, Literal, Protocol, Self, get_args
 
 from typing_extensions import TypeAliasType
 
@@ -13,6 +13,8 @@ from modellab.speech.audio import Audio
 from modellab.speech.transcript import Transcript
 
 JsonValue = TypeAliasType("JsonValue", "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None")
+
+NO_WEIGHTS = "none"  # the layout of a runtime that needs no weights of ours
 
 Task = Literal["transcribe", "translate"]
 Timestamps = Literal["none", "segment", "word"]
@@ -55,6 +57,14 @@ class DecodeOptions:
         return frozenset(f.name for f in fields(self) if getattr(self, f.name) != getattr(default, f.name))
 
 
+class Recogniser(Protocol):
+    """Whatever listens: a backend, or something around one."""
+
+    def transcribe(self, audios: Sequence[Audio], language: str | None = None) -> Sequence[Transcript]:
+        """Give one finished transcript per audio, in order."""
+        ...
+
+
 @dataclass(kw_only=True)
 class Backend(ABC):
     """A recogniser. Its fields are its options and go into the record of what it wrote.
@@ -63,9 +73,10 @@ class Backend(ABC):
     order of the audios. `load` is called once before, `close` once or more after; `with backend:` does both.
 
     Attributes:
-        layout: the checkpoint layout it reads; "none" where it needs no weights of ours.
+        layout: the checkpoint layout it reads, or NO_WEIGHTS.
         package: the distribution to install.
         modules: what importing the runtime means, so that a cold start can time it apart.
+        engines: other distributions that compute for it, so that words of one version are not taken for another's.
         cannot_honour: names of the decode options it has no counterpart for.
         weights: what to load, in this class's `layout`.
         device: "cpu", "cuda", "cuda:1" or "mps".
@@ -77,6 +88,7 @@ class Backend(ABC):
     layout: ClassVar[str]
     package: ClassVar[str]
     modules: ClassVar[tuple[str, ...]]
+    engines: ClassVar[tuple[str, ...]] = ()
     cannot_honour: ClassVar[frozenset[str]] = frozenset()
 
     weights: Weights | None

@@ -1,6 +1,9 @@
 """Device: how devices are written, and which of torch's this machine has."""
 
+import platform
 import re
+from functools import cache
+from pathlib import Path
 
 _WRITTEN = re.compile(r"cpu|mps|cuda(:[0-9]+)?")
 
@@ -22,3 +25,24 @@ def torch_refusal(device: str) -> str | None:
         count = torch.cuda.device_count()
         return None if count > int(index or 0) else f"torch sees {count} CUDA devices, so there is no {device}"
     return None if torch.backends.mps.is_available() else "torch sees no Apple GPU (mps)"
+
+
+def device_class(device: str) -> str:
+    """Give the kind of hardware behind a device: devices of one class compute the same."""
+    kind, _, index = device.partition(":")
+    if kind != "cuda":
+        return f"{kind} {processor()}"
+    import torch
+
+    return f"cuda {torch.cuda.get_device_name(int(index or 0))}"
+
+
+@cache
+def processor() -> str:
+    """Give the name of this machine's processor."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

@@ -26,6 +26,7 @@ class FasterWhisper(Backend):
     layout: ClassVar[str] = "ctranslate2"
     package: ClassVar[str] = "faster-whisper"
     modules: ClassVar[tuple[str, ...]] = ("faster_whisper",)
+    engines: ClassVar[tuple[str, ...]] = ("ctranslate2", "tokenizers", "numpy")
 
     weights: Weights
     _model: "faster_whisper.WhisperModel | None" = field(default=None, init=False, repr=False)

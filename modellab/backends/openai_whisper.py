@@ -27,6 +27,7 @@ class OpenAIWhisper(Backend):
     layout: ClassVar[str] = "openai"
     package: ClassVar[str] = "openai-whisper"
     modules: ClassVar[tuple[str, ...]] = ("torch", "whisper")
+    engines: ClassVar[tuple[str, ...]] = ("torch", "tiktoken", "numpy")
     cannot_honour: ClassVar[frozenset[str]] = frozenset({"vad"})
 
     weights: Weights

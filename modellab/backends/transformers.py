@@ -34,6 +34,7 @@ class Transformers(Backend):
     layout: ClassVar[str] = "transformers"
     package: ClassVar[str] = "transformers"
     modules: ClassVar[tuple[str, ...]] = ("torch", "transformers.models.whisper.modeling_whisper")
+    engines: ClassVar[tuple[str, ...]] = ("torch", "tokenizers", "numpy")
     cannot_honour: ClassVar[frozenset[str]] = frozenset({"vad"})
 
     weights: Weights

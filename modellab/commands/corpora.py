@@ -8,6 +8,7 @@ from rich.text import Text
 
 from modellab.commands.console import console
 from modellab.errors import BadAudio
+from modellab.speech.utterance import Corpus
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,12 +32,8 @@ def _list_corpora(options: argparse.Namespace) -> None:
 
 def _check_corpus(options: argparse.Namespace) -> None:
     from modellab.corpora.check import check
-    from modellab.corpora.registry import read_corpora
-    from modellab.corpora.selection import parse_selection
-    from modellab.sources.cache import cache_root
 
-    corpora, cache = read_corpora(options.fixtures / "corpora.toml"), cache_root(options.cache_dir)
-    checked = check(corpora.read(parse_selection(options.corpus), cache))
+    checked = check(_read(options))
     unnamed = f", {checked.without_speaker} utterances name none" if checked.without_speaker else ""
     facts = {
         "corpus": f"{checked.name}, revision {checked.revision}",
@@ -57,6 +54,22 @@ def _check_corpus(options: argparse.Namespace) -> None:
     console().print(counts, "", findings)
     if not checked.readable:
         raise BadAudio(f"none of the {checked.utterances} utterances of {options.corpus} could be read")
+
+
+def _read(options: argparse.Namespace) -> Corpus:
+    """Give the corpus that was asked for, under its conditions by the bench's seed."""
+    from modellab.conditions.registry import read_conditions
+    from modellab.corpora.registry import read_corpora
+    from modellab.corpora.selection import parse_selection
+    from modellab.defaults import read_defaults
+    from modellab.sources.cache import cache_root
+
+    selection = parse_selection(options.corpus)
+    clean = read_corpora(options.fixtures / "corpora.toml").read(selection, cache_root(options.cache_dir))
+    if not selection.conditions:
+        return clean
+    effects = read_conditions(options.fixtures / "conditions.toml").effects(selection.conditions, clean)
+    return clean.under(effects, read_defaults(options.fixtures / "bench.toml").seed)
 
 
 def _counted(counts: Mapping[str, int], nameless: str = "") -> str:

@@ -14,7 +14,7 @@ def _fetch_bench(options: argparse.Namespace) -> None:
     from modellab.checkpoints.layouts import prepare
     from modellab.checkpoints.registry import Registry
     from modellab.corpora.registry import read_corpora
-    from modellab.corpora.selection import Selection
+    from modellab.corpora.selection import parse_selection
     from modellab.defaults import read_defaults
     from modellab.sources.cache import cache_root
 
@@ -24,4 +24,4 @@ def _fetch_bench(options: argparse.Namespace) -> None:
         for name in defaults.models:
             prepare(registry.get(name), layout, cache)
     for name in defaults.corpora:
-        corpora.read(Selection(source=name), cache)
+        corpora.read(parse_selection(name), cache)

@@ -134,7 +134,7 @@ def _foreign(corpus: Corpus) -> Iterator[tuple[str, str]]:
 
 def _hear(utterance: Utterance) -> _Heard:
     try:
-        recording = read_recording(utterance.audio, utterance.start_s, utterance.end_s)
+        recording = _recording(utterance)
         audio = recording.heard()
     except BadAudio as error:
         stated_s = stated_duration_s(utterance.audio)  # 0 where it is no audio at all
@@ -150,6 +150,13 @@ def _hear(utterance: Utterance) -> _Heard:
     )
 
 
+def _recording(utterance: Utterance) -> Recording:
+    """Give an utterance as its file has it; what effects leave of it where there are any."""
+    if utterance.effects:
+        return Recording(samples=utterance.hear().samples[:, np.newaxis], rate_hz=SAMPLE_RATE_HZ)
+    return read_recording(utterance.audio, utterance.start_s, utterance.end_s)
+
+
 def _is_clipped(samples: Samples) -> bool:
     """Tell whether any channel stays at full scale, on one side, for some samples on end."""
     for side in (samples >= FULL_SCALE, samples <= -FULL_SCALE):
@@ -163,7 +170,7 @@ def _is_clipped(samples: Samples) -> bool:
 
 def _missing_s(utterance: Utterance, recording: Recording) -> float:
     """Give the seconds that the corpus, the file or its header states and reading did not give."""
-    if utterance.is_cut:
+    if utterance.is_cut or utterance.effects:
         return max(utterance.duration_s - recording.duration_s, 0.0)
     stated_s = max(utterance.duration_s, stated_duration_s(utterance.audio))
     return max(stated_s - recording.duration_s, _lost_share(utterance.audio) * recording.duration_s, 0.0)

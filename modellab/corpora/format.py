@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modellab.corpora.common_voice import CLIPS, lists_clips, read_common_voice, splits
+from modellab.corpora.datasets import find_dataset, unpack_dataset
 from modellab.corpora.kaldi import RECORDINGS, read_kaldi
+from modellab.corpora.lhotse import MANIFESTS, lists_cuts, read_lhotse
 from modellab.corpora.librispeech import TRANSCRIPTS, read_librispeech
 from modellab.corpora.manifest import read_manifest
 from modellab.corpora.sidecar import read_sidecars
@@ -20,12 +22,17 @@ MANIFEST = "manifest.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """A reader by its name, what must lie at a path for it, and `find`, which gives the path it reads or None."""
+    """A reader by its name, what must lie at a path for it, and `find`, which gives the path it reads or None.
+
+    `unpack` is given that path and the cache: it gives the path to read, of what was written there where the reader
+    cannot read what was found as it lies.
+    """
 
     reader: str
     looks_for: str
     find: Callable[[Path], Path | None]
     read: Callable[[Path, str], Corpus]
+    unpack: Callable[[Path, Path], Path] = lambda found, _: found
 
 
 def detect(path: Path) -> tuple[Format, Path]:
@@ -45,6 +52,13 @@ def _manifest(path: Path) -> Path | None:
     if path.is_dir():
         return path / MANIFEST if (path / MANIFEST).is_file() else None
     return path if path.suffix in {".jsonl", ".json"} or _begins_with(path, b"{") else None
+
+
+def _lhotse(path: Path) -> Path | None:
+    if path.is_dir():
+        return next((found for name in MANIFESTS if (found := path / name).is_file()), None)
+    is_packed = path.is_file() and path.name.endswith(".jsonl.gz")  # which nobody else reads
+    return path if is_packed or (path.suffix == ".jsonl" and lists_cuts(path)) else None
 
 
 def _kaldi(path: Path) -> Path | None:
@@ -89,6 +103,12 @@ def _begins_with(path: Path, start: bytes) -> bool:
 
 FORMATS = (
     Format(
+        reader="lhotse",
+        looks_for=f"{' or '.join(MANIFESTS)} in a folder, or such a file of cuts",
+        find=_lhotse,
+        read=read_lhotse,
+    ),
+    Format(
         reader="manifest",
         looks_for=f"{MANIFEST} in a folder, or a file of JSON lines",
         find=_manifest,
@@ -104,6 +124,13 @@ FORMATS = (
     ),
     Format(reader="stm", looks_for="a .stm file, or a folder of some", find=_stm, read=read_stm),
     Format(reader="table", looks_for="a .csv or .tsv file with named columns", find=_table, read=read_table),
+    Format(
+        reader="dataset",
+        looks_for="a folder that `save_to_disk` wrote, or .parquet files",
+        find=find_dataset,
+        read=read_manifest,
+        unpack=unpack_dataset,
+    ),
     Format(
         reader="sidecar",
         looks_for=f"recordings ({', '.join(sorted(AUDIO_SUFFIXES))}) with a .txt beside each",

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from modellab.corpora.common_voice import read_common_voice
+from modellab.corpora.datasets import HUB, read_hub_dataset
 from modellab.corpora.format import detect
+from modellab.corpora.joined import join
 from modellab.corpora.kaldi import read_kaldi
+from modellab.corpora.lhotse import read_lhotse
 from modellab.corpora.librispeech import read_librispeech
 from modellab.corpora.manifest import read_manifest
 from modellab.corpora.selection import Selection
@@ -23,7 +26,21 @@ from modellab.sources.files import FileSet
 from modellab.sources.table import Table
 from modellab.speech.utterance import Corpus
 
-_KEYS = ("reader", "description", "license", "language", "speaker", "manifest", "sounds", "files", "sources")
+_KEYS = (
+    "reader",
+    "description",
+    "license",
+    "language",
+    "speaker",
+    "manifest",
+    "sounds",
+    "files",
+    "sources",
+    "joins",
+    "pause_s",
+)
+
+JOINED = "joined"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +48,7 @@ class CorpusDefinition:
     """What `corpora.toml` says of one corpus: who reads it, and the files or sounds that it is made of.
 
     `manifest` names the file or folder among its files that the reader is given; empty leaves it to the reader.
+    `joins` names the corpus whose utterances it is, as one recording with `pause_s` seconds between two.
     """
 
     name: str
@@ -40,6 +58,8 @@ class CorpusDefinition:
     language: str = ""
     speaker: str | None = None
     manifest: str = ""
+    joins: str = ""
+    pause_s: float = 0.0
     sounds: tuple[Mapping[str, Any], ...] = ()
     fileset: FileSet = field(default_factory=lambda: FileSet(name="", files=(), sources=()))
 
@@ -61,29 +81,39 @@ class CorpusRegistry:
     source: Path
 
     def read(self, selection: Selection, cache: Path) -> Corpus:
-        """Give a corpus by name or path, restricted as the selection says.
+        """Give a corpus by name or path, or by `hf:NAME:CONFIG:SPLIT` from the hub, restricted as the selection says.
 
         Raises:
             UnknownName: when there is neither a corpus of this name nor a file or folder at this path.
+            SourceUnreachable: when what must be fetched cannot be.
             BadManifest: when what is there is no corpus, or one that cannot be read.
         """
         if selection.source in self.definitions:
-            whole = self.definitions[selection.source].read(cache)
+            whole = self._read_defined(self.definitions[selection.source], cache)
+        elif selection.source.startswith(HUB):
+            whole = read_hub_dataset(selection.source, selection.base, cache)
         else:
-            whole = self._read_path(selection)
+            whole = self._read_path(selection, cache)
         return whole.where(selection.where)
 
-    def _read_path(self, selection: Selection) -> Corpus:
+    def _read_defined(self, definition: CorpusDefinition, cache: Path) -> Corpus:
+        if definition.reader != JOINED:
+            return definition.read(cache)
+        parts = self.read(Selection(source=definition.joins), cache)
+        return join(parts, definition.name, cache / "corpora" / definition.name, definition.pause_s)
+
+    def _read_path(self, selection: Selection, cache: Path) -> Corpus:
         path = Path(selection.source).expanduser()
         if not path.exists():
             raise UnknownName(
                 "corpus",
                 selection.source,
                 self.definitions,
-                f"Or give the path of a manifest, a table or a folder. Names: {self.source}.",
+                "Or give the path of a manifest, a table or a folder, or a hub's dataset as hf:NAME:CONFIG:SPLIT. "
+                f"Names: {self.source}.",
             )
         known, found = detect(path)
-        return known.read(found, selection.base)
+        return known.read(known.unpack(found, cache), selection.base)
 
 
 def read_corpora(path: Path) -> CorpusRegistry:
@@ -100,10 +130,10 @@ def read_corpora(path: Path) -> CorpusRegistry:
     if tables.get("schema") != 1:
         raise top.refusal("schema", "1")
     entries = top.table("corpus")
-    return CorpusRegistry(
-        definitions={name: _definition(name, entries.table(name, _KEYS), path.parent) for name in entries.values},
-        source=path,
-    )
+    definitions = {name: _definition(name, entries.table(name, _KEYS), path.parent) for name in entries.values}
+    for definition in definitions.values():
+        _refuse_unjoinable(definition, definitions, path)
+    return CorpusRegistry(definitions=definitions, source=path)
 
 
 def _definition(name: str, table: Table, base: Path) -> CorpusDefinition:
@@ -111,17 +141,30 @@ def _definition(name: str, table: Table, base: Path) -> CorpusDefinition:
     sources = read_sources(table, base) if "sources" in table.values else ()
     return CorpusDefinition(
         name=name,
-        reader=table.choice("reader", _READERS),
+        reader=table.choice("reader", (*_READERS, JOINED)),
         description=table.text("description"),
         license=table.text("license"),
         language=table.optional_text("language") or "",
         speaker=table.optional_text("speaker"),
         manifest=table.optional_text("manifest") or "",
+        joins=table.optional_text("joins") or "",
+        pause_s=table.optional_number("pause_s") or 0.0,
         sounds=tuple(Table.read(s, f"{table.where}, sounds").values for s in table.items("sounds"))
         if "sounds" in table.values
         else (),
         fileset=FileSet(name=name, files=files, sources=sources),
     )
+
+
+def _refuse_unjoinable(definition: CorpusDefinition, every: Mapping[str, CorpusDefinition], source: Path) -> None:
+    """Refuse to join what is not there, or is joined itself, which might never end."""
+    if (definition.reader == JOINED) != bool(definition.joins):
+        raise BadDefinition(f"{source}, corpus {definition.name!r}: the reader {JOINED}, and no other, has joins")
+    if definition.joins and (definition.joins not in every or every[definition.joins].joins):
+        single = ", ".join(sorted(name for name, each in every.items() if not each.joins))
+        raise BadDefinition(
+            f"{source}, corpus {definition.name!r}: joins must be one of {single}, not {definition.joins!r}"
+        )
 
 
 def _from_manifest(definition: CorpusDefinition, folder: Path) -> Corpus:
@@ -149,6 +192,10 @@ def _from_kaldi(definition: CorpusDefinition, folder: Path) -> Corpus:
     return read_kaldi(obtain(definition.fileset, folder) / definition.manifest, definition.name, definition.language)
 
 
+def _from_lhotse(definition: CorpusDefinition, folder: Path) -> Corpus:
+    return read_lhotse(obtain(definition.fileset, folder) / definition.manifest, definition.name, definition.language)
+
+
 def _from_stm(definition: CorpusDefinition, folder: Path) -> Corpus:
     return read_stm(obtain(definition.fileset, folder) / definition.manifest, definition.name, definition.language)
 
@@ -164,6 +211,7 @@ def _from_synthesis(definition: CorpusDefinition, folder: Path) -> Corpus:
 _READERS: Mapping[str, Callable[[CorpusDefinition, Path], Corpus]] = {
     "common-voice": _from_common_voice,
     "kaldi": _from_kaldi,
+    "lhotse": _from_lhotse,
     "librispeech": _from_librispeech,
     "manifest": _from_manifest,
     "sidecar": _from_sidecars,

@@ -10,7 +10,7 @@ from modellab.speech.restriction import Restriction, parse_restriction
 _CONDITION = r"\+\s*[A-Za-z][\w-]*(?::[^+\[\]/]+)?"
 _WRITTEN = re.compile(rf"(?P<source>[^\[\]]+?)\s*(\[(?P<where>[^\[\]]*)\])?\s*(?P<conditions>(?:{_CONDITION})*)\s*")
 _HUB = "hf:"
-_MANIFESTS = (".jsonl", ".json", ".csv", ".tsv", ".stm")
+_MANIFESTS = (".jsonl.gz", ".jsonl", ".json", ".csv", ".tsv", ".stm", ".parquet")
 _NAMELESS = ("manifest.jsonl", "wav.scp")  # called after their folder
 _UNFIT = re.compile(r"[^\w.+-]+")
 _COMMA_OUTSIDE_BRACKETS = re.compile(r",(?![^\[]*\])")
@@ -24,6 +24,10 @@ class Selection:
     where: tuple[Restriction, ...] = ()
     conditions: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        where = f"[{','.join(map(str, self.where))}]" if self.where else ""
+        return "+".join((f"{self.source}{where}", *self.conditions))
+
     @property
     def base(self) -> str:
         """The name of the whole corpus: its own, or that of the file or folder, fit to stand in a test's id."""
@@ -32,7 +36,8 @@ class Selection:
         path = Path(self.source).expanduser()
         if path.name in _NAMELESS:
             path = path.resolve().parent
-        name = path.stem if path.suffix in _MANIFESTS else path.name or path.resolve().name
+        known = next((suffix for suffix in _MANIFESTS if path.name.endswith(suffix)), "")
+        name = path.name.removesuffix(known) or path.resolve().name
         return _UNFIT.sub("-", name).strip("-") or "corpus"
 
     @property

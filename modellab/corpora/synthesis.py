@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from modellab.conditions.colour import pink, white
 from modellab.errors import BadDefinition
 from modellab.speech.audio import SAMPLE_RATE_HZ, Samples
 from modellab.speech.utterance import Corpus, Utterance, corpus_of
@@ -30,15 +31,12 @@ def tone(count: int, _random: np.random.Generator) -> Samples:
 
 def white_noise(count: int, random: np.random.Generator) -> Samples:
     """Give noise of equal power at all frequencies, of shape (count,), scaled to a peak of 1."""
-    return _scaled(random.standard_normal(count))
+    return _scaled(white(count, random))
 
 
 def pink_noise(count: int, random: np.random.Generator) -> Samples:
     """Give noise whose power falls by 3 dB an octave, of shape (count,), scaled to a peak of 1."""
-    spectrum = np.fft.rfft(random.standard_normal(count))
-    spectrum[1:] /= np.sqrt(np.arange(1, spectrum.size))
-    spectrum[0] = 0.0
-    return _scaled(np.fft.irfft(spectrum, count))
+    return _scaled(pink(count, random))
 
 
 def babble(count: int, random: np.random.Generator) -> Samples:

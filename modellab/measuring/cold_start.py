@@ -4,15 +4,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from modellab.backends.base import Backend, DecodeOptions
-from modellab.backends.registry import backend_class
-from modellab.checkpoints.weights import Weights
+from modellab.backends.base import Backend
 from modellab.measuring.accuracy import listen
+from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.clock import MONOTONIC, timed
 from modellab.measuring.memory import peak_memory_bytes
 from modellab.records.record import ColdStart, Failure
@@ -28,8 +27,7 @@ def start_cold(name: str, backend: Backend, utterance: Utterance, *, model: str,
     The backend given here is not used but copied by its fields. A child that dies, hangs or raises is a failure.
     """
     request = {
-        "backend": name,
-        "fields": _fields(backend),
+        "blueprint": asdict(Blueprint.of(name, backend)),
         "audio": str(utterance.audio),
         "start_s": utterance.start_s,
         "end_s": utterance.end_s,
@@ -68,27 +66,10 @@ def _failure(model: str, session: int, kind: str, message: str) -> ColdStart:
     return ColdStart(model=model, session=session, failure=Failure(stage="load", kind=kind, message=message))
 
 
-def _fields(backend: Backend) -> dict[str, Any]:
-    own = {field.name: getattr(backend, field.name) for field in fields(backend) if field.init}
-    weights = backend.weights and {**asdict(backend.weights), "folder": str(backend.weights.folder)}
-    return own | {"weights": weights, "decode": asdict(backend.decode)}
-
-
-def _rebuilt(name: str, given: Mapping[str, Any]) -> Backend:
-    weights, decode = given["weights"], given["decode"]
-    values = dict(given)
-    values["decode"] = DecodeOptions(**decode | {"temperatures": tuple(decode["temperatures"])})
-    if weights:
-        values["weights"] = Weights(
-            **weights | {"folder": Path(weights["folder"]), "languages": tuple(weights["languages"])}
-        )
-    return backend_class(name)(**values)
-
-
 def _answer(request: Mapping[str, Any]) -> dict[str, float]:
     """Do it all in the child. Its clock is the parent's: the monotonic clock of the machine."""
     audio = read_audio(Path(request["audio"]), request["start_s"], request["end_s"])
-    backend = _rebuilt(request["backend"], request["fields"])
+    backend = Blueprint(**request["blueprint"]).build()
     _, import_s = timed(lambda: [import_module(module) for module in type(backend).modules])
     _, load_s = timed(backend.load)
     _, first_call_s = listen(backend, [audio], request["language"] or None)

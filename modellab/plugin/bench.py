@@ -1,32 +1,40 @@
 """Bench: what a session of pytest measures with. It knows the models, the corpora, the budgets and the run."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from modellab.backends.base import Backend
+from modellab.backends.base import NO_WEIGHTS, Backend, JsonValue
+from modellab.backends.device import device_class
+from modellab.backends.identity import identity
 from modellab.backends.registry import backend_class, refusal
 from modellab.backends.spec import ModelSpec
-from modellab.checkpoints.layouts import prepare
+from modellab.checkpoints.layouts import disk_bytes, prepare, weights_sha256
 from modellab.checkpoints.registry import Registry
+from modellab.checkpoints.weights import Weights
+from modellab.conditions.registry import ConditionRegistry
 from modellab.corpora.registry import CorpusRegistry
 from modellab.corpora.selection import Selection
 from modellab.errors import UnknownName
-from modellab.measuring.accuracy import Place, hear
+from modellab.measuring.accuracy import Loadable, Place, hear
+from modellab.measuring.arranging import WORTHWHILE_S, Arrangements, Arranger, candidates
+from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.cold_start import start_cold
+from modellab.measuring.crew import Crew
 from modellab.measuring.latency import LatencyTrial
 from modellab.measuring.model import Model
+from modellab.measuring.variation import Variation, Varied
 from modellab.plugin.choice import Choice
 from modellab.plugin.heard import Heard, Timed
 from modellab.records.environment import usable_cores
-from modellab.records.record import ColdStart, Lane, Record
+from modellab.records.record import Arrangement, ColdStart, Record
 from modellab.records.store import Store
+from modellab.records.transcripts import FILE as TRANSCRIPTS
+from modellab.records.transcripts import TranscriptCache
 from modellab.speech.utterance import Corpus, Utterance
 from modellab.verdicts.budget import Budgets
-
-ANY_LANGUAGE = ("*",)
-NO_WEIGHTS = "none"
 
 
 @dataclass(kw_only=True)
@@ -36,6 +44,7 @@ class Bench:
     choice: Choice
     checkpoints: Registry
     corpora: CorpusRegistry
+    conditions: ConditionRegistry
     budgets: Budgets
     cache: Path
     store: Store
@@ -45,21 +54,25 @@ class Bench:
 
     @cached_property
     def threads(self) -> int:
-        """Threads a model may use: as told, else the cores shared out among the workers."""
-        return self.choice.threads or max(1, usable_cores() // self.workers)
+        """Threads a model may use: as told, else the cores shared out among the workers that have a model."""
+        return self.choice.threads or max(1, usable_cores() // min(self.workers, max(1, len(self.choice.specs))))
 
     @cached_property
     def selections(self) -> Mapping[str, Selection]:
         """The corpora that were chosen, by the name that stands in a test's id."""
-        return {selection.name: selection for selection in (*self.choice.corpora, *self.choice.timed_corpora)}
+        choice = self.choice
+        every = (*choice.corpora, *choice.timed_corpora, *choice.nonspeech_corpora)
+        clean = (replace(selection, conditions=()) for selection in choice.corpora)
+        return {selection.name: selection for selection in (*every, *clean)}
 
     def corpus(self, name: str) -> Corpus:
-        """Give a chosen corpus, or any that is defined, sampled as the options say; it is read once."""
+        """Give a chosen corpus, or any that is defined, sampled and under conditions as chosen; it is read once."""
         if name not in self._read:
             selection = self.selections.get(name, Selection(source=name))
             whole = self.corpora.read(selection, self.cache)
             limit = self.choice.limit
-            self._read[name] = whole if limit is None else whole.sample(limit, self.choice.seed)
+            clean = whole if limit is None else whole.sample(limit, self.choice.seed)
+            self._read[name] = clean.under(self.conditions.effects(selection.conditions, whole), self.choice.seed)
         return self._read[name]
 
     def model(self, id: str) -> Model:  # noqa: A002
@@ -79,13 +92,38 @@ class Bench:
         made = backend_class(spec.backend)
         checkpoint = self.checkpoints.get(spec.checkpoint)
         weights = None if made.layout == NO_WEIGHTS else prepare(checkpoint, made.layout, self.cache)
-        return made(
+        return self._built(spec, weights)
+
+    def options(self, spec: ModelSpec) -> dict[str, JsonValue]:
+        """Give the options of a model's backend as its records have them, without fetching its weights."""
+        described = self._built(spec, None)
+        checkpoint = self.checkpoints.get(spec.checkpoint)
+        weights: JsonValue = {
+            "checkpoint": checkpoint.name,
+            "layout": described.layout,
+            "revision": checkpoint.revision,
+            "sha256": weights_sha256(checkpoint, self.cache),
+        }
+        return {**described.options(), "weights": weights}
+
+    def not_honoured(self, spec: ModelSpec) -> tuple[str, ...]:
+        """Give the decode options that were asked for and that a model's runtime cannot follow."""
+        return self._built(spec, None).not_honoured()
+
+    def _built(self, spec: ModelSpec, weights: Weights | None) -> Backend:
+        return backend_class(spec.backend)(
             weights=weights,
             device=spec.device,
             compute_type=spec.compute_type,
             threads=self.threads,
             decode=self.choice.decode,
         )
+
+    def _varied(self, spec: ModelSpec, changed: Variation) -> Backend:
+        """Give a model's backend with other options of listening or another number of threads."""
+        usual = self.backend(spec)
+        threads = (1 if self.threads > 1 else 2) if changed.other_threads else self.threads
+        return replace(usual, threads=threads, decode=replace(usual.decode, **changed.decode))
 
     def refusal(self, spec: ModelSpec) -> str | None:
         """Say why a model cannot run on this machine; None where it can."""
@@ -109,13 +147,68 @@ class Bench:
         Each model hears each corpus once a run, whichever process comes first; the others wait and read its records.
         """
         place = Place(model=model.id, corpus=corpus.name, lane="accuracy", session=self.session)
-        with self.store.lock(f"{model.id}@{corpus.name}"):
-            known = self._known(model.id, corpus, "accuracy")
+        with self._transcripts(model.spec) as transcripts:
+            return self._heard(model, corpus, place, self.choice.batch_size, transcripts)
+
+    def vary(self, model: Model, corpus: Corpus, changed: Variation) -> Heard:
+        """Give what a model writes for a corpus when it is heard in another way; nothing comes out of the cache."""
+        place = Place(
+            model=model.id, corpus=corpus.name, lane="variation", session=self.session, variation=changed.name
+        )
+        with closing(Varied(model, changed, lambda: self._varied(model.spec, changed))) as varied:
+            return self._heard(varied, corpus, place, changed.batch_size or self.choice.batch_size, None)
+
+    def _heard(
+        self, model: Loadable, corpus: Corpus, place: Place, batch_size: int, transcripts: TranscriptCache | None
+    ) -> Heard:
+        with self.store.lock("@".join(filter(None, (place.model, place.corpus, place.variation)))):
+            known = self._known(place, corpus)
             waiting = [utterance for utterance in corpus if utterance.id not in known]
-            for record in hear(model, waiting, place, self.choice.batch_size) if waiting else ():
-                self.store.append(record)
-                known[record.utterance] = record
-        return Heard(model=model.id, corpus=corpus.name, records=tuple(known[u.id] for u in corpus))
+            for fact in self._listen(model, waiting, place, batch_size, transcripts):
+                self.store.append(fact)
+                if isinstance(fact, Record):
+                    known[fact.utterance] = fact
+        return Heard(model=place.model, corpus=corpus.name, records=tuple(known[u.id] for u in corpus))
+
+    def _listen(
+        self,
+        model: Loadable,
+        waiting: Sequence[Utterance],
+        place: Place,
+        batch_size: int,
+        transcripts: TranscriptCache | None,
+    ) -> Iterator[Record | Arrangement]:
+        """Hear in this process, or by a crew where one may be quicker: on several free cores, much speech."""
+        audio_s = sum(utterance.duration_s for utterance in waiting)
+        if isinstance(model, Model) and audio_s >= WORTHWHILE_S and not self.choice.threads:
+            options = self._options_of_crew(model.spec)
+            if len(options) > 1:
+                key = f"{model.id} on {self.threads} cores of {device_class(model.spec.device)}"
+                hire = self._hire(model.spec)
+                arranger = Arranger(hire=hire, options=options, known=Arrangements(self.cache), key=key)
+                yield from arranger.hear(waiting, place, batch_size, transcripts)
+                return
+        yield from hear(model, waiting, place, batch_size, cache=transcripts)
+
+    def _options_of_crew(self, spec: ModelSpec) -> tuple[tuple[int, int], ...]:
+        if spec.device != "cpu":
+            return ()
+        checkpoint = self.checkpoints.get(spec.checkpoint)
+        return candidates(self.threads, disk_bytes(checkpoint, self.cache))
+
+    def _hire(self, spec: ModelSpec) -> Callable[[int, int], Crew]:
+        backend = self.backend(spec)
+        return lambda replicas, threads: Crew(Blueprint.of(spec.backend, replace(backend, threads=threads)), replicas)
+
+    @contextmanager
+    def _transcripts(self, spec: ModelSpec) -> Iterator[TranscriptCache | None]:
+        """Open what equal models wrote before; None where that was turned off, or nobody knows what is equal."""
+        of = identity(backend_class(spec.backend), spec.device, self.options(spec)) if self.choice.cache else None
+        if of is None:
+            yield None
+            return
+        with closing(TranscriptCache(self.cache / TRANSCRIPTS, of)) as transcripts:
+            yield transcripts
 
     def time(
         self, model: Model, corpus: Corpus, repeat: Callable[[Callable[[Utterance], None], Iterator[Utterance]], None]
@@ -152,7 +245,7 @@ class Bench:
         """Write a failure for every utterance that a process which died had not recorded."""
         place = Place(model=model, corpus=corpus, lane="accuracy", session=self.session)
         read = self.corpus(corpus)
-        known = self._known(model, read, "accuracy")
+        known = self._known(place, read)
         for utterance in read:
             if utterance.id not in known:
                 self.store.append(place.failed(utterance, "crash", WorkerCrash(message)))
@@ -161,12 +254,13 @@ class Bench:
         """Give the corpora that have been read so far."""
         return tuple(self._read.values())
 
-    def _known(self, model: str, corpus: Corpus, lane: Lane) -> dict[str, Record]:
+    def _known(self, place: Place, corpus: Corpus) -> dict[str, Record]:
         """Give the records that this run has, the last of each utterance; what failed in another session is retried."""
+        where = (place.model, corpus.name, place.lane, place.variation)
         return {
             record.utterance: record
             for record in self.store.records()
-            if (record.model, record.corpus, record.lane) == (model, corpus.name, lane)
+            if (record.model, record.corpus, record.lane, record.variation) == where
             and (record.failure is None or record.session == self.session)
         }
 

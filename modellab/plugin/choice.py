@@ -22,18 +22,22 @@ DEVICES = ("cpu", "cuda", "mps")
 class Choice:
     """Models, corpora and how to run them.
 
-    `timed_corpora` are heard in the timing lane. `threads` of None shares the cores out among the workers.
+    `timed_corpora` are heard in the timing lane; in `nonspeech_corpora` nobody speaks. `threads` of None shares the
+    cores out among the workers. `cache` lets the accuracy lane recall what an equal model wrote for equal audio in an
+    earlier run.
     """
 
     specs: tuple[ModelSpec, ...]
     corpora: tuple[Selection, ...]
     timed_corpora: tuple[Selection, ...]
+    nonspeech_corpora: tuple[Selection, ...]
     limit: int | None
     seed: int
     batch_size: int
     rounds: int
     threads: int | None
     decode: DecodeOptions
+    cache: bool = True
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -44,6 +48,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--device", metavar="NAMES", help="cpu, cuda, cuda:1, mps")
     group.addoption("--compute-type", metavar="NAMES", help=", ".join(COMPUTE_TYPES))
     group.addoption("--corpus", metavar="NAMES", help="corpora of corpora.toml, or paths of manifests or folders")
+    group.addoption("--nonspeech-corpus", metavar="NAMES", help="corpora in which nobody speaks")
     group.addoption("--limit", type=int, metavar="N", help="hear N utterances of each corpus, drawn by --seed")
     group.addoption("--seed", type=int, metavar="N", help="seed of every draw")
     group.addoption("--batch-size", type=int, metavar="N", help="utterances a batch in the accuracy lane")
@@ -53,6 +58,9 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--resume", metavar="RUN", help="go on with a run that was cut short, such as runs/latest")
     group.addoption(
         "--cache-dir", metavar="DIR", help="weights and corpora (else $MODELLAB_CACHE_DIR, else the user's)"
+    )
+    group.addoption(
+        "--no-cache", action="store_true", help="hear everything, also what an equal model has heard before"
     )
     parser.addini("modellab_fixtures", "folder with models.toml, corpora.toml, budgets.toml and bench.toml", default="")
 
@@ -79,12 +87,14 @@ def choose(config: pytest.Config, defaults: Defaults, checkpoints: Registry) -> 
         ),
         corpora=_corpora(config, defaults.corpora),
         timed_corpora=_corpora(config, defaults.timed_corpora),
+        nonspeech_corpora=_corpora(config, defaults.nonspeech_corpora, "nonspeech_corpus"),
         limit=_count(config, "limit", None),
         seed=config.getoption("seed") if config.getoption("seed") is not None else defaults.seed,
         batch_size=_count(config, "batch_size", defaults.batch_size) or 1,
         rounds=_count(config, "rounds", defaults.rounds) or 1,
         threads=_count(config, "threads", None),
         decode=defaults.decode,
+        cache=not config.getoption("no_cache"),
     )
 
 
@@ -107,12 +117,13 @@ def _names(config: pytest.Config, option: str, default: Sequence[str]) -> tuple[
     return tuple(part.strip() for part in given.split(",") if part.strip()) if given else tuple(default)
 
 
-def _corpora(config: pytest.Config, default: Sequence[str]) -> tuple[Selection, ...]:
-    given = config.getoption("corpus")
+def _corpora(config: pytest.Config, default: Sequence[str], option: str = "corpus") -> tuple[Selection, ...]:
+    given = config.getoption(option)
     selections = tuple(map(parse_selection, split_selections(given) if given else default))
     names = [selection.name for selection in selections]
     if len(set(names)) < len(names):
-        raise pytest.UsageError(f"--corpus: two corpora would both be called {max(names, key=names.count)!r}")
+        twice = max(names, key=names.count)
+        raise pytest.UsageError(f"--{option.replace('_', '-')}: two corpora would both be called {twice!r}")
     return selections
 
 

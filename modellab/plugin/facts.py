@@ -1,9 +1,7 @@
 """Facts: what a run's file says of the models and corpora of a bench, and whether a run speaks of the same ones."""
 
-from modellab.backends.base import JsonValue
-from modellab.backends.registry import backend_class, runtime_version
+from modellab.backends.registry import runtime_version
 from modellab.backends.spec import ModelSpec
-from modellab.checkpoints.layouts import weights_sha256
 from modellab.errors import BadRecord
 from modellab.plugin.bench import Bench
 from modellab.records.run import CorpusFacts, ModelFacts, Run
@@ -24,6 +22,7 @@ def corpus_facts(bench: Bench) -> dict[str, CorpusFacts]:
             languages=corpus.languages,
             clean=corpus.clean,
             conditions=corpus.conditions,
+            selection=str(bench.selections.get(corpus.name, "")),
         )
         for corpus in bench.read_corpora()
     }
@@ -51,25 +50,11 @@ def refuse_other_run(bench: Bench, run: Run) -> None:
 
 
 def _facts(bench: Bench, spec: ModelSpec) -> ModelFacts:
-    described = backend_class(spec.backend)(
-        weights=None,
-        device=spec.device,
-        compute_type=spec.compute_type,
-        threads=bench.threads,
-        decode=bench.choice.decode,
-    )
-    checkpoint = bench.checkpoints.get(spec.checkpoint)
-    weights: JsonValue = {
-        "checkpoint": checkpoint.name,
-        "layout": described.layout,
-        "revision": checkpoint.revision,
-        "sha256": weights_sha256(checkpoint, bench.cache),
-    }
     return ModelFacts(
         backend=spec.backend,
         runtime_version=runtime_version(spec.backend),
-        options={**described.options(), "weights": weights},
-        not_honoured=described.not_honoured(),
+        options=bench.options(spec),
+        not_honoured=bench.not_honoured(spec),
     )
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from modellab.errors import MeasurementRefused
 from modellab.measuring.model import Model
+from modellab.measuring.variation import INVARIANCE, Variation, moot
+from modellab.measuring.variation import variation as variation_of
 from modellab.plugin.attachments import Attachments, label
 from modellab.plugin.bench import Bench
 from modellab.plugin.heard import Heard, Timed
@@ -16,7 +18,11 @@ from modellab.reporting.parity import FULL_PRECISION
 from modellab.speech.utterance import Corpus, Utterance
 from modellab.verdicts.budget import Budget
 
+JUDGED_BY = "judged_by"
+NO_BUDGET, NO_CLAIM = "no budget", "no claim"
+
 Listen = Callable[[Model, Corpus], Heard]
+Vary = Callable[[Model, Corpus, Variation | str], Heard]
 TimeSpeech = Callable[[Model, Corpus], Timed]
 StartCold = Callable[[Model], ColdStart]
 Limit = Callable[..., float]
@@ -24,7 +30,7 @@ Limit = Callable[..., float]
 
 def measures(session: pytest.Session) -> bool:
     """Whether any collected test will measure something."""
-    verbs = {"listen", "time_speech", "start_cold"}
+    verbs = {"listen", "vary", "time_speech", "start_cold"}
     return not session.config.option.collectonly and any(
         verbs & set(getattr(item, "fixturenames", ())) for item in session.items
     )
@@ -33,13 +39,18 @@ def measures(session: pytest.Session) -> bool:
 def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not a branching
     """Give a plugin whose fixtures are parametrised by what was chosen."""
     model_ids = [spec.id for spec in bench.choice.specs]
+    silent = [selection.name for selection in bench.choice.nonspeech_corpora]
     same_weights = sorted({spec.checkpoint for spec in bench.choice.specs})
 
     class Fixtures:
         """The fixtures of one session."""
 
-        def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-            """Label the claims for Allure."""
+        def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+            """Leave out the claims that nobody set a limit for, and label the others for Allure."""
+            idle = [item for item in items if not _has_limit(bench, item)]
+            if idle:
+                config.hook.pytest_deselected(items=idle)
+                items[:] = [item for item in items if item not in set(idle)]
             label(items)
 
         def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -67,11 +78,28 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
             """A corpus chosen for the timing lane."""
             return bench.corpus(request.param)
 
+        @pytest.fixture(scope="session", params=silent)
+        @classmethod
+        def nonspeech(cls, request: pytest.FixtureRequest) -> Corpus:
+            """A corpus in which, at least at times, nobody speaks."""
+            corpus = bench.corpus(request.param)
+            if all(utterance.reference.strip() for utterance in corpus):
+                _claim_nothing(f"somebody speaks in every utterance of {corpus.name}")
+            return corpus
+
         @pytest.fixture(scope="session")
         @classmethod
-        def silence(cls) -> Corpus:
-            """The corpus in which nobody speaks."""
-            return bench.corpus("silence")
+        def clean(cls, corpus: Corpus) -> Corpus:
+            """The chosen corpus without the conditions that it is heard under."""
+            if not corpus.clean:
+                _claim_nothing(f"{corpus.name} is under no condition")
+            return bench.corpus(corpus.clean)
+
+        @pytest.fixture(scope="session", params=[variation.name for variation in INVARIANCE])
+        @classmethod
+        def variation(cls, request: pytest.FixtureRequest) -> Variation:
+            """Another way to hear the same, which should change no word."""
+            return variation_of(request.param)
 
         @pytest.fixture(scope="session", params=same_weights)
         @classmethod
@@ -96,6 +124,19 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
                 return heard
 
             return listen
+
+        @pytest.fixture
+        def vary(self) -> Vary:
+            """Give what a model writes for a corpus when it is heard in another way, by a variation or its name."""
+
+            def vary(model: Model, corpus: Corpus, changed: Variation | str) -> Heard:
+                _skip_mismatch(bench, model, corpus)
+                way = variation_of(changed) if isinstance(changed, str) else changed
+                if (nothing := moot(way, model, corpus)) is not None:
+                    _claim_nothing(nothing)
+                return bench.vary(model, corpus, way)
+
+            return vary
 
         @pytest.fixture
         def time_speech(self, request: pytest.FixtureRequest, benchmark: Any) -> TimeSpeech:  # noqa: ANN401
@@ -144,14 +185,28 @@ def _runnable(bench: Bench, model_id: str) -> Model:
     return model
 
 
+def _has_limit(bench: Bench, item: pytest.Item) -> bool:
+    """Whether there is a budget for what a test is marked to be judged by; a test without that mark needs none."""
+    mark, call = item.get_closest_marker(JUDGED_BY), getattr(item, "callspec", None)
+    if mark is None or call is None:
+        return True
+    corpus = call.params.get("corpus") or call.params.get("nonspeech") or "*"
+    return getattr(bench.budgets.of(call.params["model"], corpus), mark.args[0]) is not None
+
+
 def _limit(bench: Bench, claim: str, model: str, corpus: str) -> float:
     known = [field.name for field in fields(Budget)]
     if claim not in known:
         raise MeasurementRefused(f"no claim {claim!r}; a budget may limit {', '.join(known)}")
     limit: float | None = getattr(bench.budgets.of(model, corpus), claim)
     if limit is None:
-        _skip(f"no budget: {claim} of {model} on {corpus} is reported, not judged; set it in budgets.toml")
+        _skip(f"{NO_BUDGET}: {claim} of {model} on {corpus} is reported, not judged; set it in budgets.toml")
     return limit
+
+
+def _claim_nothing(reason: str) -> NoReturn:
+    """Skip a claim that says nothing of what was chosen, which is no gap in what was measured."""
+    _skip(f"{NO_CLAIM}: {reason}")
 
 
 def _skip_mismatch(bench: Bench, model: Model, corpus: Corpus) -> None:

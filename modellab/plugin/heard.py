@@ -4,7 +4,12 @@ from dataclasses import dataclass, field
 
 from modellab.records.record import Record
 from modellab.reporting.accuracy import judge_utterance, pool_scores, words_in_silence, words_of
+from modellab.reporting.alignment import pool_time_errors
+from modellab.reporting.nonspeech import Nonspeech, nonspeech
 from modellab.reporting.timing import Rtf, pool_rtf, timings
+from modellab.scoring.language import Detections, detections
+from modellab.scoring.missing import Gap, gaps
+from modellab.scoring.timestamps import TimeErrors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,27 @@ class Heard(Measured):
     def words_in_silence(self) -> int | None:
         """Words written where nobody spoke; None where somebody always did."""
         return words_in_silence(self.records)
+
+    @property
+    def nonspeech(self) -> Nonspeech | None:
+        """What was written where nobody spoke; None where somebody always did."""
+        return nonspeech(self.records)
+
+    @property
+    def detections(self) -> Detections:
+        """Which languages were detected for which spoken ones."""
+        return detections((r.language, r.transcript.language) for r in self.records if r.transcript and r.language)
+
+    @property
+    def time_errors(self) -> TimeErrors:
+        """How far the times of words are from those of the reference."""
+        return pool_time_errors(self.records)
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Where five words or more in a row were left out."""
+        judged = (judge_utterance(record) for record in self.records if record.transcript)
+        return tuple(gap for each in judged for gap in gaps(each.edits))
 
     def changes_from(self, other: "Heard") -> tuple[Change, ...]:
         """Give the utterances whose normalised words differ from those of another hearing of the same corpus."""

@@ -8,7 +8,7 @@ import pytest
 from modellab.errors import ModelLabError
 from modellab.plugin.bench import Bench
 from modellab.plugin.facts import corpus_facts, model_facts, refuse_other_run
-from modellab.plugin.fixtures import measures
+from modellab.plugin.fixtures import NO_BUDGET, NO_CLAIM, measures
 from modellab.plugin.progress import Progress
 from modellab.plugin.scheduler import ModelScheduling, model_in
 from modellab.records.environment import observe
@@ -64,7 +64,7 @@ class Keeper:
         model, corpus = self._pair(report.nodeid)
         if report.skipped and model and isinstance(report.longrepr, tuple):
             reason = report.longrepr[2].removeprefix("Skipped: ")
-            if not reason.startswith("no budget"):
+            if not reason.startswith((NO_BUDGET, NO_CLAIM)):
                 self._skipped[Skipped(model=model, corpus=corpus, reason=reason)] = None
 
     @pytest.hookimpl(optionalhook=True)
@@ -111,7 +111,7 @@ class Keeper:
 
     def _open_run(self, planned: int) -> None:
         bench = self._bench
-        for name in (*bench.selections, "silence"):
+        for name in bench.selections:
             bench.corpus(name)
         argv = tuple(self._config.invocation_params.args)
         resumes: tuple[int, ...] = ()

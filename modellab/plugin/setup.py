@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from modellab.checkpoints.registry import Registry
+from modellab.conditions.registry import read_conditions
 from modellab.corpora.registry import read_corpora
 from modellab.defaults import read_defaults
 from modellab.errors import ModelLabError
@@ -51,6 +52,7 @@ def _bench(config: pytest.Config, folder: Path) -> Bench:
         choice=choose(config, read_defaults(folder / "bench.toml"), checkpoints),
         checkpoints=checkpoints,
         corpora=read_corpora(folder / "corpora.toml"),
+        conditions=read_conditions(folder / "conditions.toml"),
         budgets=read_budgets(folder / "budgets.toml"),
         cache=cache_root(Path(named) if named else None),
         store=store,

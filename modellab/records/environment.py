@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from modellab.backends.device import processor
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
@@ -34,7 +36,7 @@ def observe(folder: Path) -> Environment:
         python=platform.python_version(),
         platform=platform.platform(),
         machine=platform.machine(),
-        processor=_processor(),
+        processor=processor(),
         cores=usable_cores(),
         memory_bytes=psutil.virtual_memory().total,
         packages=dict(sorted(_packages())),
@@ -54,15 +56,6 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or "unknown"
 
 
 def _git(folder: Path, *words: str) -> str | None:

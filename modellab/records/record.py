@@ -1,4 +1,4 @@
-"""Record and ColdStart: the two facts a bench writes down. Nothing derived is in them."""
+"""Record, ColdStart and Arrangement: the facts a bench writes down. Nothing derived is in them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -95,7 +95,44 @@ class ColdStart:
         _refuse_unknown_schema(self.schema)
 
 
-Fact: TypeAlias = Record | ColdStart
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """How fast so many replicas of a model with so many threads each were: seconds of audio, and of work on them."""
+
+    replicas: int
+    threads: int
+    audio_s: float
+    work_s: float
+
+    @property
+    def rtfx(self) -> float:
+        """Seconds of audio heard in a second; 0 where there was nothing to hear."""
+        return self.audio_s / self.work_s if self.work_s else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """How many replicas of a model, with how many threads each, heard a corpus in the accuracy lane, and why.
+
+    `trials` are what was tried on the way, empty where it was known from an earlier run.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    model: str
+    corpus: str
+    session: int
+    replicas: int
+    threads: int
+    trials: tuple[Trial, ...] = ()
+    kind: Literal["arrangement"] = "arrangement"
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        _refuse_unknown_schema(self.schema)
+
+
+Fact: TypeAlias = Record | ColdStart | Arrangement
 
 
 def _refuse_unknown_schema(schema: int) -> None:

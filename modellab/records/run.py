@@ -9,7 +9,7 @@ from modellab.errors import BadRecord
 from modellab.records.environment import Environment
 from modellab.speech.effect import Condition
 
-SCHEMA = 2  # 2 added clean and conditions of a corpus, each with a default: files of 1 are read as they are
+SCHEMA = 2  # 2 added a corpus's clean, conditions and selection, each with a default: files of 1 are read as they are
 READABLE = (1, 2)
 
 Outcome = Literal["running", "complete", "partial"]
@@ -19,7 +19,8 @@ Outcome = Literal["running", "complete", "partial"]
 class CorpusFacts:
     """Which speech: the revision hashes audio and references.
 
-    `clean` names the corpus that it is without its `conditions`, and is empty where it has none.
+    `clean` names the corpus that it is without its `conditions`, and is empty where it has none. `selection` is what
+    was written to choose it, so that it can be read again; empty where it was not chosen.
     """
 
     revision: str
@@ -28,6 +29,7 @@ class CorpusFacts:
     languages: tuple[str, ...]
     clean: str = ""
     conditions: tuple[Condition, ...] = ()
+    selection: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

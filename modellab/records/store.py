@@ -3,11 +3,11 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from filelock import FileLock
 from pydantic import Field, TypeAdapter, ValidationError
@@ -19,6 +19,16 @@ from modellab.records.record import ColdStart, Fact, Record
 from modellab.records.run import CorpusFacts, Outcome, Run, Session, Skipped
 
 RUNS = "runs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Torn:
+    """A line that a crash or a full disk cut short, numbered from 1."""
+
+    number: int
+
+
+Line: TypeAlias = Fact | Torn
 
 
 class Store:
@@ -67,29 +77,38 @@ class Store:
             f"free some room and go on with --run-dir {self.folder}"
         )
 
-    def facts(self) -> Iterator[Fact]:
-        """Give every fact in the order of writing; a line torn by a crash or a full disk is passed over.
+    def lines(self) -> Iterator[Line]:
+        """Give what every line says, in the order of writing: a fact, or that it was torn.
 
         Raises:
             BadRecord: when a line is whole JSON but no record; the message names file and line.
         """
         if not self.records_path.exists():
             return
+        read = _facts().validate_json
         with self.records_path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
-                if line.isspace() or _is_torn(line):
+                if line.isspace():
                     continue
                 try:
-                    yield _facts().validate_json(line)
+                    said: Line = read(line)
                 except (ValidationError, BadRecord, BadTranscript) as error:
-                    raise BadRecord(f"{self.records_path}:{number}: {_reason(error)}") from error
+                    if not _is_torn(line):
+                        raise BadRecord(f"{self.records_path}:{number}: {_reason(error)}") from error
+                    said = Torn(number=number)
+                yield said
+
+    def facts(self) -> Iterator[Fact]:
+        """Give every fact in the order of writing; a line torn by a crash or a full disk is passed over.
+
+        Raises:
+            BadRecord: when a line is whole JSON but no record; the message names file and line.
+        """
+        return (line for line in self.lines() if not isinstance(line, Torn))
 
     def torn_lines(self) -> int:
         """Give the number of lines that a crash or a full disk cut short."""
-        if not self.records_path.exists():
-            return 0
-        with self.records_path.open("rb") as lines:
-            return sum(_is_torn(line) for line in lines if not line.isspace())
+        return sum(isinstance(line, Torn) for line in self.lines())
 
     def count_lines(self) -> int:
         """Give the number of lines without reading what they say."""

@@ -45,11 +45,17 @@ def score_spoken(records: Iterable[Record], rules: Normalizer | None = None) -> 
 
 def pool(scores: Iterable[Score]) -> tuple[Score, ...]:
     """Give the sum of scores, one per metric and normaliser."""
-    pools: dict[tuple[str, str], Score] = {}
+    pools: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for score in scores:
-        kind = (score.metric, score.normalizer)
-        pools[kind] = pools[kind] + score if kind in pools else score
-    return tuple(pools[kind] for kind in sorted(pools, reverse=True))
+        counts = pools[score.metric, score.normalizer]  # in place: a sum of two scores is a third object
+        counts[0] += score.hits
+        counts[1] += score.substitutions
+        counts[2] += score.deletions
+        counts[3] += score.insertions
+    return tuple(
+        Score(metric=metric, normalizer=rules, hits=hits, substitutions=wrong, deletions=lost, insertions=more)
+        for (metric, rules), (hits, wrong, lost, more) in sorted(pools.items(), reverse=True)
+    )
 
 
 def pool_scores(records: Iterable[Record]) -> tuple[Score, ...]:
@@ -59,9 +65,14 @@ def pool_scores(records: Iterable[Record]) -> tuple[Score, ...]:
 
 def spread(scored: Sequence[tuple[Record, Score]]) -> Interval | None:
     """Give the interval of the pooled rate over speakers where all are known, else over utterances."""
-    if all(record.speaker is not None for record, _ in scored):
-        return interval(((record.speaker or "", score) for record, score in scored), unit="speaker")
-    return interval(((record.utterance, score) for record, score in scored), unit="utterance")
+    return spread_over([(record.utterance, record.speaker, score) for record, score in scored])
+
+
+def spread_over(scored: Sequence[tuple[str, str | None, Score]]) -> Interval | None:
+    """Give the interval of the pooled rate of scores, each with its utterance and speaker, as `spread` does."""
+    if all(speaker is not None for _, speaker, _ in scored):
+        return interval(((speaker or "", score) for _, speaker, score in scored), unit="speaker")
+    return interval(((utterance, score) for utterance, _, score in scored), unit="utterance")
 
 
 def words_in_silence(records: Iterable[Record]) -> int | None:

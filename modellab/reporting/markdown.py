@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from modellab.records.run import ModelFacts, Run
 from modellab.reporting import figure
+from modellab.reporting.curve import Curve, Point, curves
 from modellab.reporting.notes import notes
 from modellab.reporting.summary import Report, Row
 
@@ -11,7 +12,8 @@ _COLUMNS = (
     "model", "backend", "device", "precision", "corpus", "heard", "WER", "S, D, I", "words in silence", "RTF median",
     "RTF p95", "cold start", "peak memory", "verdict",
 )  # fmt: skip
-_RIGHT = frozenset(_COLUMNS[6:13])
+_UNDER = ("model", "corpus", "condition", "clean", "rate", "times the clean one")
+_RIGHT = frozenset(_COLUMNS[6:13] + _UNDER[3:])
 _LEGEND = (
     "WER is pooled: errors over all words of the corpus, where a failed utterance counts as wholly deleted; in "
     "brackets, a bootstrap interval at 95 % confidence in percent, over speakers where all are known, else over "
@@ -61,11 +63,29 @@ def _cells(row: Row) -> tuple[str, ...]:
 def _rest(report: Report, plots: Mapping[str, str]) -> Iterator[str]:
     for title, path in plots.items():
         yield from ("", f"![{escape(title)}]({path})")
+    yield from _conditions(curves(report))
     for note in notes(report):
         yield from ("", f"## {note.title}", "", *(f"- {escape(line)}" for line in note.lines))
     yield from ("", "## Environment", "", *_environment(report.run))
     yield from ("", "## Models", "", *_models(report.run))
     yield from ("", "## Corpora", "", *_corpora(report.run), "")
+
+
+def _conditions(found: Sequence[Curve]) -> Iterator[str]:
+    """Give the section of error rates under conditions; nothing where everything was heard clean."""
+    if not found:
+        return
+    metrics = " and ".join(sorted({curve.metric.upper() for curve in found}))
+    yield from ("", f"## {metrics} under conditions", "")
+    yield from _table(_UNDER, [_degraded(curve, point) for curve in found for point in curve.points])
+
+
+def _degraded(curve: Curve, point: Point) -> tuple[str, ...]:
+    clean = curve.clean.rate if curve.clean else None
+    bounds = ", ".join(figure.bounds(point.interval))
+    rate = f"{figure.percent(point.rate)} {bounds}".rstrip()
+    texts = (curve.model, curve.corpus, point.label, figure.percent(clean), rate, figure.ratio(curve.ratio(point)))
+    return tuple(escape(text) for text in texts)
 
 
 def environment(run: Run) -> Mapping[str, str]:

@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from modellab.records.record import Arrangement
 from modellab.reporting.parity import Parity
 from modellab.reporting.summary import Failed, Report
+from modellab.reporting.varied import spoken
 
 _NAMED = 3
 _MESSAGE_LENGTH = 300
@@ -36,6 +38,16 @@ def notes(report: Report) -> tuple[Note, ...]:
             title="Same weights, float32, other runtime or device",
             lines=tuple(_parity(pair) for pair in report.parity),
         ),
+        Note(title="Transcripts out of the cache", lines=tuple(_cached(report))),
+        Note(
+            title="Heard in another way",
+            lines=tuple(
+                f"{each.model} on {each.corpus}, {each.variation}: {spoken(each)} [{each.verdict}]"
+                for each in report.varied
+            ),
+        ),
+        Note(title="Where nobody spoke", lines=tuple(_nonspeech(report))),
+        Note(title="Crews", lines=tuple(map(_crew, report.arrangements))),
         Note(title="Budgets that this run has no facts for", lines=tuple(_unmeasured(report))),
     )
     return tuple(note for note in every if note.lines)
@@ -81,6 +93,32 @@ def _parity(pair: Parity) -> str:
     )
     lost = f"; {pair.not_compared} heard by one only" if pair.not_compared else ""
     return f"{pair.corpus}: {pair.right} against {pair.left}: {apart}{named}{lost} [{pair.verdict}]"
+
+
+def _cached(report: Report) -> Iterator[str]:
+    for row in report.rows:
+        hearing = row.hearing
+        if hearing.cached:
+            came = f"{hearing.cached} of {hearing.heard} transcripts came out of the cache"
+            yield f"{row.model.id} on {row.corpus}: {came}; no time was taken of them"
+
+
+def _nonspeech(report: Report) -> Iterator[str]:
+    for row in report.rows:
+        if (found := row.nonspeech) and found.words:
+            yield (
+                f"{row.model.id} on {row.corpus}: {found.words} words in {found.duration_s:.0f} s without speech "
+                f"({found.words_per_minute:.0f} a minute), in {found.written} of {found.utterances} recordings, "
+                f"{found.loops} written over and over"
+            )
+
+
+def _crew(arranged: Arrangement) -> str:
+    tried = ", ".join(f"{t.replicas} of {t.threads}: {t.rtfx:.2f}" for t in arranged.trials)
+    return (
+        f"{arranged.model} on {arranged.corpus}: {arranged.replicas} replicas of {arranged.threads} threads"
+        f"{f' (seconds of audio a second, {tried})' if tried else ', known from an earlier run'}"
+    )
 
 
 def _unmeasured(report: Report) -> Iterator[str]:

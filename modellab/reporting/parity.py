@@ -1,13 +1,13 @@
 """Parity: where two runtimes with the same weights, in full precision, write different words."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
 from modellab.backends.spec import parse_spec
-from modellab.records.record import Record
-from modellab.reporting.accuracy import judge_utterance, words_of
+from modellab.reporting.ledger import Place
+from modellab.reporting.outcome import Outcome
 from modellab.verdicts.budget import Budgets, Verdict, judge, worst
 
 FULL_PRECISION = "float32"
@@ -37,15 +37,15 @@ class Parity:
         return self.right_errors - self.left_errors
 
 
-def compare(records: Iterable[Record], budgets: Budgets) -> tuple[Parity, ...]:
+def compare(heard: Mapping[Place, Mapping[str, Outcome]], budgets: Budgets) -> tuple[Parity, ...]:
     """Give one row for each pair of float32 models of the same checkpoint on the same corpus."""
-    groups: dict[tuple[str, str], dict[str, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
-    for record in records:
-        model = parse_spec(record.model)
-        if record.lane == "accuracy" and model.compute_type == FULL_PRECISION:
-            heard = groups[model.checkpoint, record.corpus][record.model]
-            if record.transcript:
-                heard[record.utterance] = record
+    groups: dict[tuple[str, str], dict[str, Mapping[str, Outcome]]] = defaultdict(dict)
+    for place, outcomes in heard.items():
+        model = parse_spec(place.model)
+        if model.compute_type == FULL_PRECISION:
+            groups[model.checkpoint, place.corpus][place.model] = {
+                utterance: outcome for utterance, outcome in outcomes.items() if outcome.failure is None
+            }
     return tuple(
         _pair((left, right), corpus, by_model, budgets)
         for (_, corpus), by_model in sorted(groups.items())
@@ -54,11 +54,11 @@ def compare(records: Iterable[Record], budgets: Budgets) -> tuple[Parity, ...]:
 
 
 def _pair(
-    names: tuple[str, str], corpus: str, by_model: Mapping[str, Mapping[str, Record]], budgets: Budgets
+    names: tuple[str, str], corpus: str, by_model: Mapping[str, Mapping[str, Outcome]], budgets: Budgets
 ) -> Parity:
     left, right = (by_model[name] for name in names)
     both = [utterance for utterance in left if utterance in right]
-    changed = tuple(utterance for utterance in both if words_of(left[utterance]) != words_of(right[utterance]))
+    changed = tuple(utterance for utterance in both if left[utterance].digest != right[utterance].digest)
     measured = len(changed) if both else None
     return Parity(
         left=names[0],
@@ -67,7 +67,7 @@ def _pair(
         compared=len(both),
         not_compared=len(set(left) ^ set(right)),
         changed=changed,
-        left_errors=sum(judge_utterance(left[utterance]).score.errors for utterance in both),
-        right_errors=sum(judge_utterance(right[utterance]).score.errors for utterance in both),
+        left_errors=sum(left[utterance].score.errors for utterance in both),
+        right_errors=sum(right[utterance].score.errors for utterance in both),
         verdict=worst([judge(measured, budgets.of(name, corpus).changed_utterances) for name in names]),
     )

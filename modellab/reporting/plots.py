@@ -1,4 +1,4 @@
-"""Plot: latency against duration, and the spread of the real-time factor, as PNG."""
+"""Plot: latency against duration, the spread of the real-time factor, and error rates under conditions, as PNG."""
 
 import io
 from collections import defaultdict
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modellab.errors import ReportToolMissing
+from modellab.reporting.curve import Curve, Point
 from modellab.reporting.timing import Timing
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours differ in lightness too, and each model has a marker of its own, so that both survive grey.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", "h")  # of another number, so that 70 models differ
+_LINES = ("-", "--", "-.", ":")
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -99,6 +101,56 @@ def plot_rtf(timings: Sequence[Timing]) -> bytes:
         axes.grid(visible=False, axis="y")
 
     return _render(draw, height=1.6 + 0.75 * max(1, len(models)))
+
+
+def plot_curve(curves: Sequence[Curve]) -> bytes:
+    """Draw the error rate of each model against the strength of one condition, beside that of clean speech.
+
+    The bars are the intervals of the rates. All curves are of one corpus and one condition.
+
+    Raises:
+        ReportToolMissing: without matplotlib.
+    """
+    first = curves[0]
+
+    def draw(figure: "Figure") -> None:
+        clean, under = figure.subplots(1, 2, sharey=True, width_ratios=(1, 7))
+        for place, curve in enumerate(curves):
+            aside = (place - (len(curves) - 1) / 2) * min(0.3, 0.8 / len(curves))
+            _errors(clean, place, {aside: curve.clean} if curve.clean else {})
+            _errors(under, place, {point.strength or 0.0: point for point in curve.points}, curve.model)
+        clean.set(xticks=[0], xticklabels=["clean"], xlim=(-0.6, 0.6), ylabel=f"{first.metric.upper()} [%]")
+        clean.grid(visible=False, axis="x")
+        unit = "multiple" if first.unit == "x" else first.unit
+        under.set(xlabel=f"{first.kind} [{unit}]", title=f"{first.metric.upper()} of {first.corpus} under {first.kind}")
+        under.set_xticks(sorted({point.strength or 0.0 for curve in curves for point in curve.points}))
+        under.set_ylim(bottom=0)
+        _legend_below(figure, under)
+
+    return _render(draw, height=4.6 + 0.2 * len(curves))
+
+
+def _errors(axes: "Axes", place: int, points: Mapping[float, Point], label: str | None = None) -> None:
+    known = {where: point for where, point in points.items() if point.rate is not None}
+    rates = [100 * (point.rate or 0.0) for point in known.values()]
+    bounds = [(point.interval.low, point.interval.high) if point.interval else None for point in known.values()]
+    away = [
+        (0.0, 0.0) if b is None else (rate - 100 * b[0], 100 * b[1] - rate)
+        for rate, b in zip(rates, bounds, strict=True)
+    ]
+    axes.errorbar(
+        list(known),
+        rates,
+        yerr=np.maximum(0.0, np.array(away).reshape(-1, 2).T),
+        color=_COLOURS[place % len(_COLOURS)],
+        marker=_MARKERS[place % len(_MARKERS)],
+        linestyle=_LINES[place % len(_LINES)],
+        linewidth=1.4,
+        markersize=6,
+        elinewidth=0.8,
+        capsize=3,
+        label=label,
+    )
 
 
 def _box(axes: "Axes", place: int, values: Sequence[float], colour: str, marker: str) -> None:

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -11,12 +12,14 @@ from rich.console import Console
 from modellab.errors import ReportToolMissing
 from modellab.records.store import Store
 from modellab.reporting.allure import allure_config, write_results
+from modellab.reporting.curve import curves, pictures
 from modellab.reporting.markdown import markdown
-from modellab.reporting.plots import plot_latency, plot_rtf
+from modellab.reporting.page.clip import DEFAULT_BUDGET_BYTES, Listen
+from modellab.reporting.page.document import document
+from modellab.reporting.plots import plot_curve, plot_latency, plot_rtf
 from modellab.reporting.site import Node, Site, render_allure
 from modellab.reporting.summary import Report, summarize
 from modellab.reporting.table import print_report
-from modellab.reporting.timing import Timing
 from modellab.verdicts.budget import Budgets
 
 
@@ -26,6 +29,7 @@ class Published:
 
     report: Report
     markdown: Path
+    page: Path
     plots: tuple[Path, ...]
     site: Site | None
     unmade: tuple[str, ...]
@@ -42,8 +46,10 @@ def make_report(
     cache: Path | None = None,
     node: Node | None = None,
     env: Mapping[str, str] | None = None,
+    listen: Listen | None = None,
+    audio_budget_bytes: int = DEFAULT_BUDGET_BYTES,
 ) -> Published:
-    """Print the table of a run and write report.md, plots and, where there are results, the Allure pages to `output`.
+    """Print the table of a run and write report.md, report.html, plots and, given results, Allure's pages to `output`.
 
     Args:
         run_folder: where run.json and records.jsonl are.
@@ -55,19 +61,23 @@ def make_report(
         cache: where Allure is installed; the user's cache by default.
         node: the Node to use; found by itself by default.
         env: the environment variables, from which GitHub Actions is recognised.
+        listen: gives the audio of a record, raising BadAudio where there is none; None for a page without audio.
+        audio_budget_bytes: how much of report.html may be audio, that of the worst utterances first.
 
     Raises:
         BadRecord: when there is no run, or it cannot be read.
     """
     store = Store(run_folder)
-    report = summarize(store.run(), store.facts(), budgets, torn=store.torn_lines())
+    report = summarize(store.run(), store.lines(), budgets)
     print_report(report, console)
     output.mkdir(parents=True, exist_ok=True)
     unmade: list[str] = []
     drawn = _draw(report, output, unmade)
-    page = output / "report.md"
+    text = output / "report.md"
     titles = {title: path.relative_to(output).as_posix() for title, path in drawn.items()}
-    page.write_text(markdown(report, titles), encoding="utf-8")
+    text.write_text(markdown(report, titles), encoding="utf-8")
+    page = output / "report.html"
+    page.write_text(document(report, store.records, listen, audio_budget_bytes), encoding="utf-8")
     site = None
     if allure_results is not None:
         past = history or output / "history.jsonl"
@@ -78,27 +88,34 @@ def make_report(
             unmade.append(f"Allure: {error}")
     for reason in unmade:
         console.print(f"Not made: {reason}", style="yellow", markup=False)
-    return Published(report=report, markdown=page, plots=tuple(drawn.values()), site=site, unmade=tuple(unmade))
+    return Published(
+        report=report, markdown=text, page=page, plots=tuple(drawn.values()), site=site, unmade=tuple(unmade)
+    )
 
 
 def _draw(report: Report, output: Path, unmade: list[str]) -> dict[str, Path]:
-    """Draw the plots of every corpus that was timed; give the paths by title."""
-    drawn: dict[str, Path] = {}
+    """Draw the plots of every corpus that was timed or heard under conditions; give the paths by title."""
+    paths: dict[str, Path] = {}
     shutil.rmtree(output / "plots", ignore_errors=True)
     try:
-        for title, name, plot, timed in _plots(report):
+        for title, name, plot in _plots(report):
             path = output / "plots" / f"{name}.png"
             path.parent.mkdir(exist_ok=True)
-            path.write_bytes(plot(timed))
-            drawn[title] = path
+            path.write_bytes(plot())
+            paths[title] = path
     except ReportToolMissing as error:
         unmade.append(f"plots: {error}")
-    return drawn
+    return paths
 
 
-def _plots(report: Report) -> Iterator[tuple[str, str, Callable[[tuple[Timing, ...]], bytes], tuple[Timing, ...]]]:
+def _plots(report: Report) -> Iterator[tuple[str, str, Callable[[], bytes]]]:
     for corpus in sorted({timing.corpus for timing in report.timings}):
         timed = tuple(timing for timing in report.timings if timing.corpus == corpus)
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", corpus)
-        yield f"Latency on {corpus}", f"latency-{slug}", plot_latency, timed
-        yield f"Real-time factor on {corpus}", f"rtf-{slug}", plot_rtf, timed
+        yield f"Latency on {corpus}", f"latency-{_slug(corpus)}", partial(plot_latency, timed)
+        yield f"Real-time factor on {corpus}", f"rtf-{_slug(corpus)}", partial(plot_rtf, timed)
+    for (corpus, kind), alike in pictures(curves(report)).items():
+        yield f"{corpus} under {kind}", f"curve-{_slug(corpus)}-{_slug(kind)}", partial(plot_curve, alike)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)

@@ -1,21 +1,30 @@
 """Report: what the facts of one run come to. A pure function of them: nothing is read, timed or drawn here."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, replace
+from itertools import chain
+from math import inf
+from operator import attrgetter
 from statistics import median
 
 from modellab.backends.spec import ModelSpec, parse_spec
-from modellab.records.record import ColdStart, Fact, Record
+from modellab.records.record import Arrangement, ColdStart, Failure
 from modellab.records.run import Run, Skipped
-from modellab.reporting.accuracy import is_silence, latest, pool, score_spoken, spread, words_in_silence
+from modellab.records.store import Line
+from modellab.reporting.accuracy import pool, spread_over
+from modellab.reporting.ledger import Ledger, Place
+from modellab.reporting.nonspeech import Nonspeech
+from modellab.reporting.nonspeech import pool as pool_nonspeech
+from modellab.reporting.outcome import Outcome
 from modellab.reporting.parity import Parity, compare
-from modellab.reporting.timing import Rtf, Timing, pool_rtf, timings
+from modellab.reporting.timing import Rtf, Timing, pool_rtf
+from modellab.reporting.varied import Varied, varied
 from modellab.scoring.interval import Interval
 from modellab.scoring.score import Score
 from modellab.verdicts.budget import Budget, Budgets, Verdict, budgets_from, judge, worst
 
 NO_CORPUS = ""
+_OF_HEARING = frozenset({"wer", "words_in_silence", "words_per_minute", "loops", "wer_ratio"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +32,7 @@ class Hearing:
     """What one model heard of one corpus in the accuracy lane.
 
     `utterances` were tried: `heard` gave a transcript and `failed` did not. `missing` belong to the corpus and were
-    never tried. Nobody speaks in `silent` of those tried.
+    never tried. Nobody speaks in `silent` of those tried. Of the transcripts, `cached` were written in an earlier run.
     """
 
     utterances: int = 0
@@ -31,6 +40,7 @@ class Hearing:
     failed: int = 0
     missing: int = 0
     silent: int = 0
+    cached: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +61,11 @@ class Row:
         corpus: its name; empty where the model was only started.
         scores: pooled, one per metric and normaliser; empty where nothing was heard.
         interval: of the rate, where there is one score and more than one speaker or utterance to draw from.
-        words_in_silence: words written where nobody spoke.
+        nonspeech: what was written where nobody spoke.
+        clean_rate: the model's error rate on the same corpus without its conditions; None where it has none.
         timed: utterances tried in the timing lane, of which `timing_failed` failed and `batched` shared their seconds
             with others and so say nothing of latency.
-        verdicts: by claim (wer, rtf, cold_start_s, words_in_silence), for the claims this run has facts for.
+        verdicts: by claim, as budgets name them, for the claims this run has facts for.
         unmeasured: claims that have a budget and no facts in this run.
     """
 
@@ -62,13 +73,14 @@ class Row:
     corpus: str
     scores: tuple[Score, ...]
     hearing: Hearing
-    words_in_silence: int | None
+    nonspeech: Nonspeech | None
     rtf: Rtf
     timed: int
     timing_failed: int
     batched: int
     start: Start
     interval: Interval | None = None
+    clean_rate: float | None = None
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     unmeasured: tuple[str, ...] = ()
 
@@ -82,6 +94,20 @@ class Row:
         """The pooled rate as a fraction, the worst where there are several scores, since a budget bounds each."""
         rates = [score.rate for score in self.scores if score.rate is not None]
         return max(rates) if rates else None
+
+    @property
+    def words_in_silence(self) -> int | None:
+        """Words written where nobody spoke."""
+        return self.nonspeech.words if self.nonspeech else None
+
+    @property
+    def wer_ratio(self) -> float | None:
+        """The error rate under the corpus's conditions over that without; infinite where there it is 0."""
+        if self.error_rate is None or self.clean_rate is None:
+            return None
+        if self.clean_rate == 0:
+            return inf if self.error_rate else 1.0
+        return self.error_rate / self.clean_rate
 
     @property
     def verdict(self) -> Verdict:
@@ -113,6 +139,8 @@ class Report:
     run: Run
     rows: tuple[Row, ...]
     parity: tuple[Parity, ...]
+    varied: tuple[Varied, ...]
+    arrangements: tuple[Arrangement, ...]
     timings: tuple[Timing, ...]
     failures: tuple[Failed, ...]
     untouched: tuple[str, ...]
@@ -138,53 +166,49 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """The gravest verdict of all rows and pairs."""
-        return worst([*(row.verdict for row in self.rows), *(pair.verdict for pair in self.parity)])
+        """The gravest verdict of all rows, pairs and variations."""
+        judged: tuple[Row | Parity | Varied, ...] = (*self.rows, *self.parity, *self.varied)
+        return worst([each.verdict for each in judged])
 
 
-def summarize(run: Run, facts: Iterable[Fact], budgets: Budgets | None = None, *, torn: int = 0) -> Report:
-    """Give what the facts come to, judged by `budgets`, or else by those stored with the run.
+def summarize(run: Run, lines: Iterable[Line], budgets: Budgets | None = None, *, torn: int = 0) -> Report:
+    """Give what the lines of a run's file come to, judged by `budgets`, or else by those stored with the run.
+
+    They are gone through once and none is held, so that a run may be larger than memory. `torn` counts lines that
+    were passed over before.
 
     Raises:
         BadDefinition: when the budgets stored with the run cannot be understood.
     """
     limits = budgets if budgets is not None else budgets_from(run.budgets, source=f"run {run.id}")
-    every = tuple(facts)
-    records = latest(fact for fact in every if isinstance(fact, Record))
-    starts = _last_session(fact for fact in every if isinstance(fact, ColdStart))
+    ledger = Ledger()
+    for line in lines:
+        ledger.enter(line)
+    timings = {place: ledger.timings(place) for place in ledger.timed}
     return Report(
         run=run,
-        rows=_rows(run, records, starts, limits),
-        parity=compare(records, limits),
-        timings=timings(records),
-        failures=_failures(records, starts),
-        untouched=_untouched(run, every),
-        torn=torn,
+        rows=_rows(run, ledger, timings, limits),
+        parity=compare(ledger.heard, limits),
+        varied=tuple(
+            varied(place, way, others, ledger.heard.get(place, {}), limits)
+            for (place, way), others in sorted(ledger.varied.items(), key=lambda entered: entered[0])
+        ),
+        arrangements=tuple(ledger.arrangements),
+        timings=tuple(chain.from_iterable(timings.values())),
+        failures=_failures(ledger),
+        untouched=_untouched(run, ledger.models),
+        torn=torn + ledger.torn,
     )
 
 
-def _last_session(starts: Iterable[ColdStart]) -> Mapping[str, tuple[ColdStart, ...]]:
-    """Give by model the cold starts of the last session that tried any: a resumed run measures them anew."""
-    last: dict[str, tuple[ColdStart, ...]] = {}
-    for start in starts:
-        before = last.get(start.model, ())
-        same = before and before[-1].session == start.session
-        last[start.model] = (*before, start) if same else (start,)
-    return last
-
-
-def _rows(
-    run: Run, records: Sequence[Record], starts: Mapping[str, tuple[ColdStart, ...]], budgets: Budgets
-) -> tuple[Row, ...]:
-    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for record in records:
-        groups[record.model, record.corpus].append(record)
-    heard = {model for model, _ in groups}
-    only_started = [(model, NO_CORPUS) for model in starts if model not in heard]
-    rows = (
-        _row(run, key, groups.get(key, ()), _start(starts.get(key[0], ())), budgets) for key in [*groups, *only_started]
-    )
-    return tuple(sorted(rows, key=_order))
+def _rows(run: Run, ledger: Ledger, timings: Mapping[Place, tuple[Timing, ...]], budgets: Budgets) -> tuple[Row, ...]:
+    places = dict.fromkeys((*ledger.heard, *ledger.timed))
+    heard = {place.model for place in places}
+    only_started = [Place(model, NO_CORPUS) for model in ledger.starts if model not in heard]
+    every = (*places, *only_started)
+    rows = {place: _row(run, place, ledger, timings.get(place, ())) for place in every}
+    judged = (_judged(_beside_clean(row, run, place, rows), place, budgets) for place, row in rows.items())
+    return tuple(sorted(judged, key=_order))
 
 
 def _order(row: Row) -> tuple[str, ...]:
@@ -192,32 +216,40 @@ def _order(row: Row) -> tuple[str, ...]:
     return (model.checkpoint, model.backend, model.device, model.compute_type, model.id, row.corpus)
 
 
-def _row(run: Run, key: tuple[str, str], records: Sequence[Record], start: Start, budgets: Budgets) -> Row:
-    model, corpus = key
-    accuracy = [record for record in records if record.lane == "accuracy"]
-    timing = [record for record in records if record.lane == "timing"]
-    hearing = _hearing(run, corpus, accuracy)
-    scored = score_spoken(accuracy) if hearing.heard else ()
-    scores = pool(score for _, score in scored)
-    unjudged = Row(
-        model=parse_spec(model),
-        corpus=corpus,
+def _beside_clean(row: Row, run: Run, place: Place, rows: Mapping[Place, Row]) -> Row:
+    """Give the row with the error rate that the model has without the corpus's conditions."""
+    facts = run.corpora.get(place.corpus)
+    clean = rows.get(Place(place.model, facts.clean)) if facts and facts.clean else None
+    return replace(row, clean_rate=clean.error_rate) if clean else row
+
+
+def _row(run: Run, place: Place, ledger: Ledger, timings: Sequence[Timing]) -> Row:
+    heard, timed = ledger.heard.get(place, {}), ledger.timed.get(place, {}).values()
+    hearing = _hearing(run, place.corpus, heard.values())
+    spoken = [(name, of.speaker, of.score) for name, of in heard.items() if not of.silent] if hearing.heard else []
+    scores = pool(score for _, _, score in spoken)
+    return Row(
+        model=parse_spec(place.model),
+        corpus=place.corpus,
         scores=scores,
-        interval=spread(scored) if len(scores) == 1 else None,
+        interval=spread_over(spoken) if len(scores) == 1 else None,
         hearing=hearing,
-        words_in_silence=words_in_silence(accuracy),
-        rtf=pool_rtf(timings(timing)),
-        timed=len(timing),
-        timing_failed=sum(record.failure is not None for record in timing),
-        batched=sum(record.batch_size > 1 for record in timing),
-        start=start,
+        nonspeech=pool_nonspeech(of.nonspeech for of in heard.values() if of.nonspeech),
+        rtf=pool_rtf(timings),
+        timed=len(timed),
+        timing_failed=sum(of.failure is not None for of in timed),
+        batched=sum(of.batch_size > 1 for of in timed),
+        start=_start(ledger.starts.get(place.model, ())),
     )
-    budget = budgets.of(model, corpus or "*")
-    claims = _claims(unjudged)
+
+
+def _judged(row: Row, place: Place, budgets: Budgets) -> Row:
+    budget = budgets.of(place.model, place.corpus or "*")
+    claims = _claims(row)
     return replace(
-        unjudged,
+        row,
         verdicts={name: claim.verdict(getattr(budget, name)) for name, claim in claims.items() if claim.tried},
-        unmeasured=_unmeasured(claims, budget, hearing),
+        unmeasured=_unmeasured(claims, budget, row.hearing),
     )
 
 
@@ -225,12 +257,22 @@ def _claims(row: Row) -> Mapping[str, "_Claim"]:
     """Give what each claim rests on; a corpus that was not heard whole gives no figure to judge."""
     hearing, start = row.hearing, row.start
     whole = hearing.missing == 0
+    found = row.nonspeech if whole else None
+    silent: Mapping[str, float | None] = {
+        "words_in_silence": found.words if found else None,
+        "words_per_minute": found.words_per_minute if found else None,
+        "loops": found.loops if found else None,
+    }
     return {
         "wer": _Claim(
             tried=hearing.utterances > hearing.silent, failed=hearing.failed, figure=row.error_rate if whole else None
         ),
-        "words_in_silence": _Claim(
-            tried=hearing.silent > 0, failed=hearing.failed, figure=row.words_in_silence if whole else None
+        **{
+            name: _Claim(tried=hearing.silent > 0, failed=hearing.failed, figure=figure)
+            for name, figure in silent.items()
+        },
+        "wer_ratio": _Claim(
+            tried=row.clean_rate is not None, failed=hearing.failed, figure=row.wer_ratio if whole else None
         ),
         "rtf": _Claim(tried=row.timed > 0, failed=row.timing_failed, figure=row.rtf.median),
         "cold_start_s": _Claim(tried=start.tried > 0, failed=start.failed, figure=start.total_s),
@@ -252,18 +294,19 @@ def _unmeasured(claims: Mapping[str, _Claim], budget: Budget, hearing: Hearing) 
     """Name the claims with a budget that nobody tried; a claim this corpus cannot speak of is none of them."""
     names = [name for name, claim in claims.items() if not claim.tried and getattr(budget, name) is not None]
     heard_all = hearing.utterances and not hearing.missing
-    return tuple(name for name in names if not (heard_all and name in {"wer", "words_in_silence"}))
+    return tuple(name for name in names if not (heard_all and name in _OF_HEARING))
 
 
-def _hearing(run: Run, corpus: str, records: Sequence[Record]) -> Hearing:
-    planned = run.corpora[corpus].utterances if records and corpus in run.corpora else len(records)
-    failed = sum(record.failure is not None for record in records)
+def _hearing(run: Run, corpus: str, heard: Collection[Outcome]) -> Hearing:
+    planned = run.corpora[corpus].utterances if heard and corpus in run.corpora else len(heard)
+    failed = sum(outcome.failure is not None for outcome in heard)
     return Hearing(
-        utterances=len(records),
-        heard=len(records) - failed,
+        utterances=len(heard),
+        heard=len(heard) - failed,
         failed=failed,
-        missing=max(0, planned - len(records)),
-        silent=sum(is_silence(record) for record in records),
+        missing=max(0, planned - len(heard)),
+        silent=sum(outcome.silent for outcome in heard),
+        cached=sum(outcome.cached for outcome in heard),
     )
 
 
@@ -278,38 +321,25 @@ def _start(starts: Sequence[ColdStart]) -> Start:
     )
 
 
-def _failures(records: Sequence[Record], starts: Mapping[str, tuple[ColdStart, ...]]) -> tuple[Failed, ...]:
+def _failures(ledger: Ledger) -> tuple[Failed, ...]:
     of_records = (
-        Failed(
-            model=record.model,
-            corpus=record.corpus,
-            utterance=record.utterance,
-            lane=record.lane,
-            stage=record.failure.stage,
-            kind=record.failure.kind,
-            message=record.failure.message,
-        )
-        for record in records
-        if record.failure
+        Failed(model=place.model, corpus=place.corpus, utterance=utterance, lane=lane, **_why(failure))
+        for place, utterance, lane, failure in ledger.failures()
     )
     of_starts = (
-        Failed(
-            model=start.model,
-            corpus=NO_CORPUS,
-            utterance="",
-            lane="cold start",
-            stage=start.failure.stage,
-            kind=start.failure.kind,
-            message=start.failure.message,
-        )
-        for own in starts.values()
+        Failed(model=start.model, corpus=NO_CORPUS, utterance="", lane="cold start", **_why(start.failure))
+        for own in ledger.starts.values()
         for start in own
         if start.failure
     )
-    return tuple(sorted((*of_records, *of_starts), key=lambda f: tuple(getattr(f, field.name) for field in fields(f))))
+    return tuple(sorted((*of_records, *of_starts), key=attrgetter(*(field.name for field in fields(Failed)))))
 
 
-def _untouched(run: Run, facts: Sequence[Fact]) -> tuple[str, ...]:
+def _why(failure: Failure) -> Mapping[str, str]:
+    return {"stage": failure.stage, "kind": failure.kind, "message": failure.message}
+
+
+def _untouched(run: Run, touched: Set[str]) -> tuple[str, ...]:
     planned = {model for session in run.sessions for model in session.models}
     explained = {skipped.model for session in run.sessions for skipped in session.skipped}
-    return tuple(sorted(planned - explained - {fact.model for fact in facts}))
+    return tuple(sorted(planned - explained - touched))

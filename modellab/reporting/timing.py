@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
-from modellab.records.record import Record
+from modellab.records.record import Failure, Record
 
 # The fewest samples of which two lie beyond the quantile with 99 % confidence: n q^(n-1) (1-q) + q^n <= 0.01.
 # Below, the figure would be the luck of one or two rounds. The median is taken from three on.
@@ -27,6 +28,20 @@ class Timing:
     def rtf(self) -> tuple[float, ...]:
         """Real-time factor of each round: seconds of work per second of audio."""
         return tuple(seconds / self.audio_duration_s for seconds in self.transcribe_s)
+
+
+class Timed(NamedTuple):
+    """What is kept of a record of the timing lane: seconds of audio and of each round, and why it failed if it did."""
+
+    audio_duration_s: float
+    transcribe_s: tuple[float, ...]
+    batch_size: int
+    failure: Failure | None
+
+    @property
+    def alone(self) -> bool:
+        """Whether it was heard alone: what was heard in a batch says nothing of latency."""
+        return _alone(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +65,7 @@ def timings(records: Iterable[Record]) -> tuple[Timing, ...]:
             transcribe_s=record.transcribe_s,
         )
         for record in records
-        if record.lane == "timing" and record.batch_size == 1 and record.transcribe_s and record.audio_duration_s > 0
+        if record.lane == "timing" and _alone(record)
     )
 
 
@@ -70,3 +85,7 @@ def percentile(samples: Sequence[float], quantile: float) -> float | None:
     if len(samples) < SAMPLES_FOR[quantile]:
         return None
     return float(np.quantile(samples, quantile))
+
+
+def _alone(heard: Record | Timed) -> bool:
+    return heard.batch_size == 1 and len(heard.transcribe_s) > 0 and heard.audio_duration_s > 0

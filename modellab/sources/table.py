@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import inf
 
 from modellab.errors import BadDefinition
 
@@ -57,6 +58,15 @@ class Table:
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise self.refusal(key, "a whole number, 0 or more")
         return value
+
+    def optional_number(self, key: str) -> float | None:
+        """Give the number under a key, None where there is none."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < inf:
+            raise self.refusal(key, "a number, 0 or more")
+        return float(value)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Give the list of texts under a key."""

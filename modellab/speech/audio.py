@@ -16,7 +16,10 @@ from modellab.speech.container import CONTAINER_SUFFIXES, container_duration_s, 
 SAMPLE_RATE_HZ = 16_000
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", *CONTAINER_SUFFIXES})
 
-_SEEKS_NEARBY = {"MP3", "MPEG"}  # libsndfile lands some frames off; reading from the start does not
+_SEEKS_NEARBY = {
+    "MP3",
+    "MPEG",
+}  # libsndfile lands some frames off, also after each read; one read from the start is right
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 
@@ -86,7 +89,8 @@ def read_audio(path: Path, start_s: float = 0.0, end_s: float | None = None) -> 
 def read_recording(path: Path, start_s: float = 0.0, end_s: float | None = None) -> Recording:
     """Give a wav, flac, ogg or mp3 file, or a stretch of it, as it is; m4a, mp4, webm and aac where PyAV is installed.
 
-    Only the stretch is read. One that reaches beyond the end of the file ends there.
+    Only the stretch is read, but of an mp3 everything before it too. A stretch that reaches beyond the end of the
+    file ends there.
 
     Raises:
         BadAudio: when the file is missing, not audio, or holds no samples there.

@@ -1,7 +1,7 @@
 """Effect: something done to audio before a model hears it, such as noise, a telephone or a codec."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -38,4 +38,13 @@ class Effect(Protocol):
 
     def moved_s(self, time_s: float, duration_s: float) -> float:
         """Give when a moment of audio that lasts `duration_s` comes afterwards; the end gives the new duration."""
+        ...
+
+
+@runtime_checkable
+class Personal(Protocol):
+    """An effect that is another for each utterance, such as babble, in which nobody hears their own words."""
+
+    def done_to(self, utterance: str) -> Effect:
+        """Give the effect as it is done to the utterance of this id; it moves the same moments by as much."""
         ...

@@ -12,7 +12,7 @@ import numpy as np
 
 from modellab.errors import BadAudio, BadManifest
 from modellab.speech.audio import Audio, read_audio
-from modellab.speech.effect import Condition, Effect
+from modellab.speech.effect import Condition, Effect, Personal
 from modellab.speech.restriction import Restriction
 from modellab.speech.transcript import Word
 
@@ -80,14 +80,15 @@ class Utterance:
     def under(self, effects: Sequence[Effect], seed: int) -> "Utterance":
         """Give the same utterance with these effects done to it after its own."""
         changed = self
-        for effect in effects:
+        own = tuple(effect.done_to(self.id) if isinstance(effect, Personal) else effect for effect in effects)
+        for effect in own:
             lasts_s = changed.duration_s
             changed = replace(
                 changed,
                 duration_s=effect.moved_s(lasts_s, lasts_s),
                 words=tuple(_moved(word, effect, lasts_s) for word in changed.words),
             )
-        return replace(changed, effects=(*self.effects, *effects), seed=seed)
+        return replace(changed, effects=(*self.effects, *own), seed=seed)
 
     def _chance(self, what: str) -> np.random.Generator:
         """Give chance that depends on the seed, the utterance and what it is for alone."""

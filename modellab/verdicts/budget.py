@@ -31,6 +31,13 @@ class Budget:
         cold_start_s: from the start of a fresh process to its first transcript.
         words_in_silence: words written where nobody spoke, over the whole corpus.
         changed_utterances: utterances whose words differ from another runtime's with the same weights.
+        wer_ratio: the error rate under a condition over that without.
+        words_per_minute: words written in a minute in which nobody spoke.
+        loops: phrases written over and over where nobody spoke, over the whole corpus.
+        flips: utterances whose words change when they are heard in another way, of each way.
+        missing_words: words of long recordings left out five or more in a row.
+        word_time_error_s: mean error of when words begin or end, the greater of the two.
+        language_error_rate: share of utterances whose language was mistaken, a fraction.
     """
 
     wer: float | None = None
@@ -38,6 +45,13 @@ class Budget:
     cold_start_s: float | None = None
     words_in_silence: int | None = None
     changed_utterances: int | None = None
+    wer_ratio: float | None = None
+    words_per_minute: float | None = None
+    loops: int | None = None
+    flips: int | None = None
+    missing_words: int | None = None
+    word_time_error_s: float | None = None
+    language_error_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

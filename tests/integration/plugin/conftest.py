@@ -50,6 +50,7 @@ model = ["toy-en", "toy"]
 backend = ["fake"]
 device = ["cpu"]
 corpus = ["speech"]
+nonspeech_corpus = ["silence"]
 timed_corpus = ["speech"]
 batch_size = 2
 rounds = 2

@@ -16,7 +16,18 @@ def transcribe(self, audios, language=None):
     return hear(self, audios, language)
 FakeBackend.transcribe = transcribe
 """
-CALL = ("-m", "accuracy", "-k", "word_error_rate", "--model", "toy", "-n", "2")
+CALL = (
+    "-m",
+    "accuracy",
+    "-k",
+    "word_error_rate",
+    "--model",
+    "toy",
+    "-n",
+    "2",
+    "--threads",
+    "1",
+)  # threads of its own: no crew
 
 
 @pytest.mark.slow

@@ -54,7 +54,8 @@ def test_the_definitions_of_this_repository_are_read() -> None:
         assert definition.description
         assert definition.license
         assert bool(definition.sounds) is (definition.reader == "synthesis")
-        assert bool(definition.fileset.files) is (definition.reader != "synthesis")
+        assert bool(definition.joins) is (definition.reader == "joined")
+        assert bool(definition.fileset.files) is (definition.reader not in {"synthesis", "joined"})
         assert all(file.sha256 for file in definition.fileset.files)
 
 
@@ -131,7 +132,7 @@ def test_a_selection_is_restricted_and_named_alike(tmp_path: Path) -> None:
         (
             'reader = "synthesis"',
             'reader = "parquet"',
-            "reader must be one of common-voice, kaldi, .*, stm, synthesis, table",
+            "reader must be one of common-voice, joined, kaldi, .*, stm, synthesis, table",
         ),
         ('reader = "synthesis"', "", "reader .* it is missing"),
         ('license = "Apache-2.0"', "", "license .* it is missing"),

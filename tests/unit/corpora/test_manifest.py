@@ -1,6 +1,7 @@
 """Manifests: what each line says, and which lines are refused."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import soundfile
 
 from modellab.corpora.manifest import read_manifest
 from modellab.errors import BadManifest
+from modellab.speech.transcript import Word
 
 GOOD: dict[str, Any] = {"audio": "a.wav", "text": "hello"}
 
@@ -191,3 +193,93 @@ def test_audio_that_cannot_be_read_is_kept(folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"" if name.startswith("empty") else b"not audio at all")
     corpus = read_manifest(manifest(folder, GOOD, {**GOOD, "audio": name}), "c")
     assert [(u.audio.name, u.duration_s) for u in corpus] == [("a.wav", 2.0), (name, 0.0)]
+
+
+WORDS = [{"word": "good", "start_s": 0.1, "end_s": 0.4}, {"text": "day", "start": 0.4, "end": 1}]
+
+
+@pytest.mark.parametrize("stretch", [{}, {"start_s": 0.5, "end_s": 1.5}, {"offset": 0.5, "duration": 1}])
+def test_words_have_times(folder: Path, stretch: dict[str, Any]) -> None:
+    """The words of a line are those of its utterance, their times counted from its start, and part of the revision."""
+    bare, timed = (
+        read_manifest(manifest(folder, {**GOOD, **stretch, **words}), "c") for words in ({}, {"words": WORDS})
+    )
+    assert timed.utterances[0].words == (
+        Word(text="good", start_s=0.1, end_s=0.4),
+        Word(text="day", start_s=0.4, end_s=1),
+    )
+    assert (bare.utterances[0].words, timed.utterances[0].extra) == ((), {})
+    assert timed.revision != bare.revision
+
+
+@pytest.mark.parametrize("words", [None, []])
+def test_a_line_may_have_no_words(folder: Path, words: object) -> None:
+    """Words that are null or none at all are none."""
+    (read,) = read_manifest(manifest(folder, {**GOOD, "words": words}), "c")
+    assert read.words == ()
+
+
+def word(**changes: Any) -> dict[str, Any]:
+    return {"word": "day", "start_s": 0.5, "end_s": 0.8} | changes
+
+
+BAD_WORDS = {
+    "a text": ("good day", "'words' is a list of objects"),
+    "a list of texts": (["good", "day"], "'words' is a list of objects"),
+    "a number": (2, "'words' is a list of objects"),
+    "without a word": ([{"start_s": 0, "end_s": 1}], "a word is a text that is not empty, not None"),
+    "an empty word": ([word(word=" ")], "a word is a text that is not empty"),
+    "a word of a number": ([word(word=3)], "a word is a text that is not empty, not 3"),
+    "without a start": ([word(start_s=None)], "the word 'day' has a time of None"),
+    "an end that is a text": ([word(end_s="0.8")], "the word 'day' has a time of '0.8'"),
+    "an end that is true": ([word(end_s=True)], "the word 'day' has a time of True"),
+    "an end that is NaN": ([word(end_s=float("nan"))], "the word 'day' has a time of nan"),
+    "an endless end": ([word(end_s=float("inf"))], "the word 'day' has a time of inf"),
+    "reversed": ([word(end_s=0.4)], "'day' from 0.5 to 0.4 s ends before it starts"),
+    "before the utterance": (
+        [word(start_s=-0.6)],
+        "'day' from -0.6 to 0.8 s lies outside the utterance, which lasts 2 s",
+    ),
+    "after the utterance": ([word(end_s=2.6)], "'day' from 0.5 to 2.6 s lies outside"),
+    "out of order": (
+        [word(), word(word="good", start_s=0.4)],
+        "'good' from 0.4 to 0.8 s starts before the word before",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "reason"), BAD_WORDS.values(), ids=BAD_WORDS)
+def test_bad_words_are_refused(folder: Path, words: object, reason: str) -> None:
+    """Words that say something they may not are refused by file and line."""
+    with pytest.raises(BadManifest, match=rf"manifest\.jsonl:2: .*{reason}"):
+        read_manifest(manifest(folder, GOOD, {**GOOD, "id": "u", "words": words}), "c")
+
+
+def test_words_may_be_rounded_beyond_the_utterance(folder: Path) -> None:
+    """A word may end within half a second after its utterance, whose end another has stated."""
+    (read,) = read_manifest(manifest(folder, {**GOOD, "words": [word(end_s=2.4)]}), "c")
+    assert read.words[0].end_s == 2.4
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_a_stretch_of_a_long_recording_is_heard_alone(tmp_path: Path, suffix: str) -> None:
+    """Hearing five seconds of two hours, and hashing the whole, takes no more memory than a minute of it would."""
+    rate_hz, minute = 8_000, np.zeros(60 * 8_000, np.int16)
+    with soundfile.SoundFile(tmp_path / f"long.{suffix}", "w", rate_hz, 1) as file:
+        for _ in range(120):
+            file.write(minute)
+    line = {"audio": f"long.{suffix}", "text": "hello", "start_s": 7_000, "end_s": 7_005}
+    path = manifest(tmp_path, line)
+    tracemalloc.start()
+    try:
+        (read,) = read_manifest(path, "c")
+        assert read.hear().duration_s == pytest.approx(5.0)
+        assert tracemalloc.get_traced_memory()[1] < 60 * rate_hz * 4
+    finally:
+        tracemalloc.stop()
+
+
+def test_nesting_without_end_is_not_json(folder: Path) -> None:
+    """A line that nests deeper than can be read is refused by file and line."""
+    with pytest.raises(BadManifest, match=r"manifest\.jsonl:1: not JSON"):
+        read_manifest(manifest(folder, '{"a":' * 100_000), "c")

@@ -55,6 +55,8 @@ def test_what_cannot_be_understood_is_refused(text: str) -> None:
         ("path/to/calls.tsv", "calls"),
         ("path/to/calls.csv", "calls"),
         ("path/to/calls.stm", "calls"),
+        ("path/to/calls.jsonl.gz", "calls"),
+        ("path/to/calls.parquet", "calls"),
         ("path/to/my calls: day 1", "my-calls-day-1"),
         ("set.v1", "set.v1"),
     ],
@@ -85,6 +87,13 @@ def test_a_restriction_is_part_of_the_name() -> None:
 def test_conditions_and_comparisons_are_part_of_the_name(text: str, name: str) -> None:
     """Everything that makes a corpus another stands in its name."""
     assert parse_selection(text).name == name
+
+
+@pytest.mark.parametrize("text", ["a", "my/a.jsonl[language=de,duration<20]+noise:10dB+telephone", "hf:a/b:c:d[x!=y]"])
+def test_a_selection_can_be_written_again(text: str) -> None:
+    """A selection as text is understood as the same selection."""
+    assert parse_selection(str(parse_selection(text))) == parse_selection(text)
+    assert str(parse_selection(text)) == text
 
 
 @pytest.mark.parametrize("text", ["a[duration<long]", "a[<20]", "a[duration]", "a[]b"])

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from modellab.measuring.memory import peak_memory_bytes
+from modellab.measuring.memory import memory, peak_memory_bytes
 
 MEBIBYTE = 1 << 20
 
@@ -33,3 +33,14 @@ def test_the_parents_peak_does_not_count() -> None:
     child = peak_of_child("pass")
     assert block[0] == 1
     assert child < 200 * MEBIBYTE
+
+
+def test_what_is_held_now_is_no_more_than_the_peak() -> None:
+    """What is resident grows with what is held, by about as much, and is never more than the peak."""
+    before = memory()
+    block = np.ones(64 * MEBIBYTE, np.uint8)
+    now = memory()
+    assert block[0] == 1
+    assert before.resident_bytes <= before.peak_bytes
+    assert 56 * MEBIBYTE < now.resident_bytes - before.resident_bytes < 96 * MEBIBYTE
+    assert now.resident_bytes <= now.peak_bytes

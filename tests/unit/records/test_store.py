@@ -14,7 +14,7 @@ from modellab.errors import BadRecord, StoreFull
 from modellab.records.environment import Environment
 from modellab.records.record import ColdStart, Failure, Record
 from modellab.records.run import CorpusFacts, Run, Session, Skipped
-from modellab.records.store import Store, new_run_folder, point_latest
+from modellab.records.store import Store, Torn, new_run_folder, point_latest
 from modellab.speech.transcript import Segment, Transcript, Word
 
 MakeRecord = Callable[..., Record]
@@ -133,6 +133,15 @@ def test_a_torn_line_is_passed_over(store: Store, record: MakeRecord, who: str) 
     after.append(record("c"))
     assert heard(store) == ["a", "b", "c"]
     assert (store.torn_lines(), store.count_lines()) == (1, 4)
+
+
+def test_torn_lines_are_told_where_they_stand(store: Store, record: MakeRecord) -> None:
+    """One pass over the lines gives the facts and which lines were torn, by number."""
+    store.append(record("a"))
+    tear(store)
+    store.append(record("b"))
+    tear(store)
+    assert list(store.lines()) == [record("a"), Torn(number=2), record("b"), Torn(number=4)]
 
 
 def test_a_line_torn_within_a_letter_is_passed_over(store: Store, record: MakeRecord) -> None:

@@ -1,5 +1,6 @@
 """The summary: what the facts of a run come to."""
 
+import tracemalloc
 from datetime import date
 
 import pytest
@@ -7,10 +8,13 @@ import pytest
 from modellab.backends.spec import parse_spec
 from modellab.records.record import ColdStart, Failure
 from modellab.records.run import Skipped
-from modellab.reporting.accuracy import worst_utterances
+from modellab.records.store import Torn
+from modellab.reporting.accuracy import pool_scores, score_spoken, spread, worst_utterances
+from modellab.reporting.notes import notes
 from modellab.reporting.summary import summarize
 from modellab.reporting.timing import percentile
 from modellab.scoring.score import Score
+from modellab.speech.transcript import Segment, Transcript
 from modellab.verdicts.budget import Budget, Budgets, Rule, Verdict
 
 MODEL = "faster-whisper:whisper-tiny.en:cpu:int8"
@@ -227,6 +231,90 @@ def test_a_planned_model_without_a_trace_is_named(run, record) -> None:
     assert report.untouched == (LEFT,)
     assert report.skipped == (skipped,)
     assert report.torn == 2
+
+
+def test_records_are_let_go_once_they_are_scored(run, record) -> None:
+    """A summary goes through the facts once and holds none of their texts."""
+
+    def facts():
+        for number in range(50):
+            stretch = Segment(text=f"{number}" * 200_000, start_s=0.0, end_s=1.0)
+            yield record(f"u{number}", transcript=Transcript(text="the hat sat", segments=(stretch,)))
+
+    tracemalloc.start()
+    try:
+        (row,) = summarize(run(50), facts()).rows
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+    assert row.hearing.heard == 50
+
+
+def test_a_summary_scores_as_utterances_are_scored(run, record) -> None:
+    """Counts and interval are those of the records, each scored under the rules of its own language."""
+    facts = [record(f"u{n}", "the colour of it", "the color off it", speaker=f"s{n % 5}") for n in range(9)]
+    facts.append(record("fails", "two words", None, speaker="s0"))
+    (row,) = summarize(run(10), facts).rows
+    assert row.scores == pool_scores(facts)
+    assert row.interval == spread(score_spoken(facts))
+
+
+def test_torn_lines_among_the_facts_are_counted(run, record) -> None:
+    """Lines that were cut short are no facts, and are counted beside those that were passed over before."""
+    facts = [record("a"), Torn(number=2), record("b"), Torn(number=4)]
+    report = summarize(run(2), facts, torn=1)
+    assert report.torn == 3
+    assert report.rows[0].hearing.heard == 2
+
+
+def test_cached_transcripts_are_counted_and_noted(run, record) -> None:
+    """How many transcripts came out of the cache is known, the last of each utterance counting, and is noted."""
+    facts = [record("a", cached=True), record("b", cached=True), record("c"), record("d", heard=None)]
+    report = summarize(run(4), [*facts, record("b")])
+    assert report.rows[0].hearing.cached == 1
+    (note,) = (note for note in notes(report) if "cache" in note.title)
+    assert note.lines == (f"{MODEL} on tones: 1 of 3 transcripts came out of the cache; no time was taken of them",)
+    assert not any("cache" in note.title for note in notes(summarize(run(4), facts[2:])))
+
+
+def test_variations_enter_no_row(run, record) -> None:
+    """What was heard in another way counts neither as heard nor as timed, but where it failed, that is told."""
+    varied = {"lane": "variation", "variation": "alone"}
+    facts = [
+        record("a"),
+        record("a", heard="no", transcribe_s=(9.0,), **varied),
+        record("b", heard=None, **varied),
+        record("c", heard=None, **varied),
+        record("c", **varied),
+        record("a", model=RIGHT, **varied),
+    ]
+    report = summarize(run(1, models=(MODEL, RIGHT)), facts)
+    (row,) = report.rows
+    assert (row.error_rate, row.hearing.utterances, row.timed) == (0, 1, 0)
+    assert [(failed.utterance, failed.lane) for failed in report.failures] == [("b", "variation")]
+    assert (report.timings, report.untouched) == ((), ())
+
+
+def test_timings_are_those_heard_alone_and_last(run, record) -> None:
+    """A timing is an utterance heard alone; a later record of it, as a failure, takes its place."""
+    facts = [
+        record("a", lane="timing", transcribe_s=(1.0,)),
+        record("b", lane="timing", transcribe_s=(1.0,)),
+        record("c", lane="timing", transcribe_s=(1.0,), batch_size=2),
+        record("d", lane="timing", transcribe_s=(1.0,), audio_duration_s=0.0),
+        record("a", lane="timing", transcribe_s=(2.0, 3.0)),
+        record("b", lane="timing", heard=None),
+    ]
+    report = summarize(run(), facts)
+    assert [(timing.utterance, timing.transcribe_s) for timing in report.timings] == [("a", (2.0, 3.0))]
+    assert (report.rows[0].timed, report.rows[0].timing_failed, report.rows[0].batched) == (4, 1, 1)
+
+
+def test_parity_counts_errors_in_silence_too(run, record) -> None:
+    """Words where nobody speaks are errors when two runtimes are compared, as in any one utterance."""
+    facts = [record("a", "", "", model=LEFT), record("a", "", "thank you", model=RIGHT)]
+    (pair,) = summarize(run(1), facts).parity
+    assert (pair.changed, pair.more_errors) == (("a",), 2)
 
 
 def test_a_device_may_hold_a_colon() -> None:

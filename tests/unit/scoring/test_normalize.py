@@ -5,9 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modellab.errors import UnknownName
-from modellab.scoring.normalize import normalizer, normalizer_for, suits
+from modellab.scoring.normalize import (
+    NORMALIZERS,
+    NUMBER_NORMALIZERS,
+    normalizer,
+    normalizer_for,
+    number_normalizer_for,
+    suits,
+)
 
-NAMES = ["none", "basic", "whisper-en", "leaderboard"]
+NAMES = [*NORMALIZERS, *NUMBER_NORMALIZERS]
 
 
 @pytest.mark.parametrize(
@@ -69,10 +76,18 @@ def test_a_figure_too_long_for_a_number_stays() -> None:
 
 @pytest.mark.parametrize(
     ("name", "language", "expected"),
-    [("whisper-en", "en", True), ("whisper-en", "de", False), ("leaderboard", "", True), ("basic", "de", True)],
+    [
+        ("whisper-en", "en", True),
+        ("whisper-en", "de", False),
+        ("leaderboard", "", True),
+        ("basic", "de", True),
+        ("numbers-de", "de", True),
+        ("numbers-de", "fr", False),
+        ("numbers-de", "", True),
+    ],
 )
-def test_english_rules_suit_english(name: str, language: str, expected: bool) -> None:
-    """Rules made for English do not suit another language; where none is known, they may."""
+def test_rules_suit_their_language(name: str, language: str, expected: bool) -> None:
+    """Rules made for one language do not suit another; where none is known, they may."""
     assert suits(name, language) is expected
 
 
@@ -107,6 +122,19 @@ def test_what_is_normalised_has_single_spaces(name: str, text: str) -> None:
 def test_a_language_has_its_normalizer(language: str, name: str) -> None:
     """English has rules of its own; every other language, and none, has those of all languages."""
     assert normalizer_for(language).name == name
+
+
+@pytest.mark.parametrize(
+    ("language", "name"), [("en", "whisper-en"), ("de", "numbers-de"), ("pl", "basic"), ("hi", "basic"), ("", "basic")]
+)
+def test_a_language_may_have_rules_for_numbers(language: str, name: str) -> None:
+    """Where number words are known the rules that know them are given, else those the language has."""
+    assert number_normalizer_for(language).name == name
+
+
+def test_rules_for_numbers_are_asked_for_by_name() -> None:
+    """Rules of one language are not among those that every run is scored under."""
+    assert NORMALIZERS == ("none", "basic", "whisper-en", "leaderboard")
 
 
 def test_an_unknown_name_gives_the_nearest() -> None:

@@ -129,3 +129,43 @@ def test_without_pyav_the_error_says_what_to_install(tmp_path: Path, monkeypatch
     with pytest.raises(BadAudio, match=r"a\.m4a.*pip install 'modellab\[av\]'"):
         read_audio(path)
     assert stated_duration_s(path) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("m4a", "aac"), ("webm", "libopus"), ("mka", "aac"), ("aac", "aac"), ("mov", "pcm_s16le")]
+)
+def test_a_stretch_of_a_long_container_is_decoded_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, codec: str
+) -> None:
+    """Hearing a second near the end of ten minutes decodes some seconds, and finds what is said there."""
+    av = pytest.importorskip("av", reason="PyAV is optional: pip install 'modellab[av]'")
+    rate_hz = 48_000 if codec == "libopus" else SAMPLE_RATE_HZ
+    path = tmp_path / f"long.{suffix}"
+    time_s = np.arange(rate_hz) / rate_hz
+    with av.open(str(path), "w", format="adts" if suffix == "aac" else None) as container:
+        track = container.add_stream(codec, rate=rate_hz, layout="mono")
+        to_codec = av.AudioResampler(format=track.codec_context.format, layout="mono", rate=rate_hz)
+        for second in range(600):
+            loud = 0.5 if second == 590 else 0.0
+            tone = (loud * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32)[None]
+            frame = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = rate_hz, second * rate_hz
+            for part in to_codec.resample(frame):
+                container.mux(track.encode(part))
+        container.mux(track.encode(None))
+    decoded = []
+    whole = av.AudioResampler
+
+    class Counting:
+        def __init__(self, **options: object) -> None:
+            self.resampler = whole(**options)
+
+        def resample(self, frame):
+            decoded.append(frame.samples)
+            return self.resampler.resample(frame)
+
+    monkeypatch.setattr(av, "AudioResampler", Counting)
+    loud, silent = (read_audio(path, start_s, start_s + 0.5).samples for start_s in (590.25, 588.25))
+    assert np.abs(loud).mean() > 0.2
+    assert np.abs(silent).mean() < 0.01
+    assert sum(decoded) < 20 * rate_hz

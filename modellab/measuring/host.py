@@ -1,0 +1,100 @@
+"""Host: the child's side of a worker. It builds one backend, asks it to listen, and times that with its own clock.
+
+    python -m modellab.measuring.host
+
+speaks the protocol over its standard streams. What anything else prints goes to standard error.
+"""
+
+import faulthandler
+import os
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.metadata import distributions
+from platform import python_version
+from typing import Any
+
+from modellab.backends.base import Backend
+from modellab.errors import kind_of
+from modellab.measuring.accuracy import listen
+from modellab.measuring.blueprint import Blueprint
+from modellab.measuring.channel import Channel
+from modellab.measuring.child import DUMP_SIGNAL, die_with_parent
+from modellab.measuring.clock import timed
+from modellab.measuring.frame import Encoded, Frame
+from modellab.measuring.memory import memory
+from modellab.measuring.protocol import Hello, read_audios, write_transcript
+
+
+@dataclass(kw_only=True)
+class Host:
+    """Answers the frames of a channel, in turn, until it is asked to close or nobody is there any more."""
+
+    channel: Channel
+    backend: Backend | None = None
+
+    def serve(self) -> None:
+        """Say hello and answer; what the backend raises is an answer too."""
+        answers = {
+            "load": self._load,
+            "transcribe": self._transcribe,
+            "memory": lambda _: asdict(memory()),
+            "cpu": lambda _: {"cpu_s": time.process_time()},
+        }
+        self.channel.send(Frame(header=asdict(Hello.of_this_process())).encoded())
+        while (asked := (request := self.channel.receive()).header["ask"]) != "close":
+            self.channel.send(_answer(answers[asked], request))
+        if self.backend is not None:
+            self.backend.close()
+
+    def _load(self, request: Frame) -> dict[str, Any]:
+        self.backend = backend = Blueprint(**request.header["blueprint"]).build()
+        _, import_s = timed(lambda: [import_module(module) for module in type(backend).modules])
+        _, load_s = timed(backend.load)
+        return {"import_s": import_s, "load_s": load_s, "versions": _versions()}
+
+    def _transcribe(self, request: Frame) -> dict[str, Any]:
+        assert self.backend is not None, "load comes first"
+        audios = read_audios(request.header["samples"], request.body)
+        transcripts, seconds = listen(self.backend, audios, request.header["language"])
+        return {"transcripts": [write_transcript(transcript) for transcript in transcripts], "seconds": seconds}
+
+
+def _answer(work: Callable[[Frame], dict[str, Any]], request: Frame) -> Encoded:
+    asked = {"answer": request.header["ask"]}
+    try:
+        return Frame(header=asked | work(request)).encoded()
+    except Exception as error:  # noqa: BLE001 - it crosses to whoever asked
+        traceback.print_exc()
+        return Frame(header={**asked, "kind": kind_of(error), "message": str(error) or repr(error)}).encoded()
+
+
+def _versions() -> dict[str, str]:
+    named = (found for found in distributions() if "Name" in found.metadata)
+    return {"python": python_version()} | {found.metadata["Name"].lower(): found.version for found in named}
+
+
+def _standard_streams() -> Channel:
+    """Give a channel over the standard streams, and leave to everybody else an empty input and the log as output."""
+    channel = Channel(source=os.dup(0), sink=os.dup(1))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return channel
+
+
+def main() -> None:
+    """Serve whoever started this process, until they are gone."""
+    die_with_parent()
+    faulthandler.enable()
+    faulthandler.register(DUMP_SIGNAL)
+    with suppress(EOFError, BrokenPipeError):
+        Host(channel=_standard_streams()).serve()
+
+
+if __name__ == "__main__":
+    main()

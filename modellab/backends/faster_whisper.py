@@ -94,5 +94,5 @@ class FasterWhisper(Backend):
 
 
 def _segment(piece: "Piece") -> Segment:
-    words = tuple(Word(text=w.word, start_s=w.start, end_s=w.end) for w in piece.words or ())
+    words = tuple(Word(text=w.word, start_s=float(w.start), end_s=float(w.end)) for w in piece.words or ())
     return Segment(text=piece.text, start_s=piece.start, end_s=piece.end, words=words)

@@ -22,8 +22,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--normalizer",
         action="append",
         metavar="NAME",
-        help="none, basic, whisper-en or leaderboard; may be repeated (all)",
+        help="none, basic, whisper-en, leaderboard or numbers-de and the like; may be repeated (the first four)",
     )
+    rescore.add_argument("--metric", choices=("wer", "cer"), help="words or characters (what suits each language)")
     rescore.set_defaults(run=_rescore)
 
 
@@ -34,7 +35,7 @@ def _rescore(options: argparse.Namespace) -> None:
     from modellab.scoring.normalize import NORMALIZERS
 
     store, names = Store(options.run_folder.resolve()), tuple(dict.fromkeys(options.normalizer or NORMALIZERS))
-    run, rows = store.run(), rescore(store.records(), names)
+    run, rows = store.run(), rescore(store.records(), names, options.metric)
     table = Table("model", "corpus", "heard", "metric", box=None)
     table.columns[0].overflow = table.columns[1].overflow = "fold"
     for name in names:

@@ -39,6 +39,7 @@ def measures(session: pytest.Session) -> bool:
 def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not a branching
     """Give a plugin whose fixtures are parametrised by what was chosen."""
     model_ids = [spec.id for spec in bench.choice.specs]
+    attached: set[tuple[str, str]] = set()
     silent = [selection.name for selection in bench.choice.nonspeech_corpora]
     same_weights = sorted({spec.checkpoint for spec in bench.choice.specs})
 
@@ -120,7 +121,9 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
             def listen(model: Model, corpus: Corpus) -> Heard:
                 _skip_mismatch(bench, model, corpus)
                 heard = bench.hear(model, corpus)
-                Attachments(request.node).accuracy(heard, corpus)
+                if (model.id, corpus.name) not in attached:  # several claims rest on one hearing
+                    attached.add((model.id, corpus.name))
+                    Attachments(request.node).accuracy(heard, corpus)
                 return heard
 
             return listen

@@ -27,8 +27,12 @@ def judge_utterance(record: Record) -> Judged:
     return Judged(record, count(edits, rules, metric), edits)
 
 
-def score_spoken(records: Iterable[Record], rules: Normalizer | None = None) -> tuple[tuple[Record, Score], ...]:
-    """Give the score of every utterance in which something was said, under the rules of its language or under these.
+def score_spoken(
+    records: Iterable[Record], rules: Normalizer | None = None, metric: str | None = None
+) -> tuple[tuple[Record, Score], ...]:
+    """Give the score of every utterance in which something was said, under the rules and by the metric given.
+
+    Those that suit its language serve where none are given.
 
     An utterance that failed stays in the denominator: all of its words count as deleted.
     """
@@ -39,7 +43,9 @@ def score_spoken(records: Iterable[Record], rules: Normalizer | None = None) -> 
     scored: list[tuple[Record, Score]] = []
     for language, own in by_language.items():
         pairs = ((record.reference, record.transcript.text if record.transcript else "") for record in own)
-        scored += zip(own, score_all(pairs, rules or normalizer_for(language), metric_for(language)), strict=True)
+        scored += zip(
+            own, score_all(pairs, rules or normalizer_for(language), metric or metric_for(language)), strict=True
+        )
     return tuple(scored)
 
 

@@ -7,6 +7,7 @@ from modellab.reporting import figure
 from modellab.reporting.curve import Curve, Point, curves
 from modellab.reporting.notes import notes
 from modellab.reporting.summary import Report, Row
+from modellab.scoring.score import Score
 
 _COLUMNS = (
     "model", "backend", "device", "precision", "corpus", "heard", "WER", "S, D, I", "words in silence", "RTF median",
@@ -21,6 +22,13 @@ _LEGEND = (
     "RTF is seconds of work per second of audio, one utterance at a time; lower is better. "
     f"{figure.NOT_MEASURED} means not measured; `{figure.NOT_MEASURED} (15 < 130)` means that 15 rounds are too few "
     "for this percentile at 99 % confidence."
+)
+
+
+_RATES = ("model", "corpus", "metric", "normaliser", "reference", "error rate", "MER", "WIL")
+_RATES_LEGEND = (
+    "MER, the match error rate, counts errors per aligned pair; WIL, word information lost, weighs what was kept of "
+    "both sides. CER counts characters, where words are written without spaces between them."
 )
 
 
@@ -64,11 +72,26 @@ def _rest(report: Report, plots: Mapping[str, str]) -> Iterator[str]:
     for title, path in plots.items():
         yield from ("", f"![{escape(title)}]({path})")
     yield from _conditions(curves(report))
+    yield from _rates(report)
     for note in notes(report):
         yield from ("", f"## {note.title}", "", *(f"- {escape(line)}" for line in note.lines))
     yield from ("", "## Environment", "", *_environment(report.run))
     yield from ("", "## Models", "", *_models(report.run))
     yield from ("", "## Corpora", "", *_corpora(report.run), "")
+
+
+def _rates(report: Report) -> Iterator[str]:
+    """Give the section with every rate that follows from the counts; nothing where nothing was heard."""
+    rows = [_rated(row, score) for row in report.rows for score in row.scores]
+    if rows:
+        yield from ("", "## Rates", "", _RATES_LEGEND, "")
+        yield from _table(_RATES, rows)
+
+
+def _rated(row: Row, score: Score) -> tuple[str, ...]:
+    rates = (score.rate, score.mer, score.wil)
+    texts = (row.model.id, row.corpus, score.metric.upper(), score.normalizer, str(score.reference_length))
+    return tuple(escape(text) for text in (*texts, *map(figure.percent, rates)))
 
 
 def _conditions(found: Sequence[Curve]) -> Iterator[str]:

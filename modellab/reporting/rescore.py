@@ -42,9 +42,12 @@ class Dispute:
     rankings: Mapping[str, tuple[str, ...]]
 
 
-def rescore(records: Iterable[Record], names: Sequence[str] = NORMALIZERS) -> tuple[Rescored, ...]:
+def rescore(
+    records: Iterable[Record], names: Sequence[str] = NORMALIZERS, metric: str | None = None
+) -> tuple[Rescored, ...]:
     """Give the rates of every model and corpus under each of these normalisers, from what the models wrote.
 
+    They are by `metric`, "wer" or "cer", or by what suits each language where that is None.
     As in the report, a failed utterance counts as wholly deleted, and what was not heard at all has no row.
 
     Raises:
@@ -53,7 +56,7 @@ def rescore(records: Iterable[Record], names: Sequence[str] = NORMALIZERS) -> tu
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in latest(records):
         if record.lane == "accuracy" and not is_silence(record):
-            groups[record.corpus, record.model, metric_for(record.language)].append(record)
+            groups[record.corpus, record.model, metric or metric_for(record.language)].append(record)
     rows = (_row(key, groups[key], names) for key in sorted(groups))
     return tuple(row for row in rows if row.heard)
 
@@ -78,15 +81,15 @@ def _row(key: tuple[str, str, str], records: Sequence[Record], names: Sequence[s
         metric=metric,
         utterances=len(records),
         heard=sum(record.transcript is not None for record in records),
-        scores={name: _pooled(records, name) for name in names},
+        scores={name: _pooled(records, name, metric) for name in names},
     )
 
 
-def _pooled(records: Sequence[Record], name: str) -> Score | None:
+def _pooled(records: Sequence[Record], name: str, metric: str) -> Score | None:
     rules = normalizer(name)
     if not all(suits(name, record.language) for record in records):
         return None
-    (score,) = pool(score for _, score in score_spoken(records, rules))
+    (score,) = pool(score for _, score in score_spoken(records, rules, metric))
     return score
 
 

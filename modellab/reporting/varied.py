@@ -137,5 +137,8 @@ def _parts(row: Varied) -> Iterator[str]:
         yield f"{right} of {row.detected.judged} languages recognised{f', mistaken: {taken}' if taken else ''}"
     if row.variation == SEGMENT_TIMES:
         yield f"{row.missing_words} words left out five or more in a row"
+    if not row.compared:
+        yield "heard in this way alone, so that there is nothing to compare with"
+        return
     named = f" ({', '.join(row.changed[:3])}{', …' if len(row.changed) > 3 else ''})" if row.changed else ""  # noqa: PLR2004
     yield f"{len(row.changed)} of {row.compared} utterances differ, {row.more_errors:+d} errors{named}"

@@ -115,6 +115,12 @@ def test_markdown_names_what_the_figures_depend_on(report) -> None:
     assert "![Latency on tones](plots/latency-tones.png)" in page
 
 
+def test_markdown_has_every_rate_that_follows_from_the_counts(report) -> None:
+    """Match error rate and word information lost stand beside the error rate, with the length of the reference."""
+    (line,) = [line for line in markdown(report, {}).splitlines() if "whisper-en@1" in line]
+    assert line.endswith("| WER | whisper-en@1 | 6 | 66.67 % | 66.67 % | 77.78 % |")
+
+
 def test_markdown_names_no_path_of_this_machine(report) -> None:
     """The folder in which the weights lie is nobody's business."""
     assert "/home/me" not in markdown(report, {})

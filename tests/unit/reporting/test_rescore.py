@@ -103,3 +103,11 @@ def test_the_command_refuses_what_is_no_run(tmp_path, capsys) -> None:
     """A folder without a run, and a normaliser nobody knows, are errors that say so."""
     assert main(["rescore", str(tmp_path)]) == 1
     assert "holds no run" in capsys.readouterr().err
+
+
+def test_another_metric_can_be_asked_for(facts) -> None:
+    """Characters are counted for any language where they are asked for."""
+    left, _ = rescore(facts, ["basic"], metric="cer")
+    score = left.scores["basic"]
+    assert (left.metric, score.metric) == ("cer", "cer")
+    assert (score.reference_length, score.errors) == (len("mrbrownlikesthecolour"), 1)

@@ -6,26 +6,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from modellab.commands import compare, conditions, corpora, fetch, models, query, report, rescore
+from modellab.commands import compare, conditions, corpora, fetch, gate, history, models, query, report, rescore
 from modellab.errors import ModelLabError
 from modellab.sources.cache import CACHE_VARIABLE
 
 FIXTURES = Path("fixtures")
-COMMANDS = (models, corpora, conditions, fetch, report, compare, rescore, query)
+COMMANDS = (models, corpora, conditions, fetch, report, compare, rescore, query, gate, history)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; give 0, or 1 where something that can be named went wrong, or 130 after Ctrl-C."""
+    """Run the command; give its code or 0, 1 where something that can be named went wrong, or 130 after Ctrl-C."""
     options = _parser().parse_args(argv)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except ModelLabError as error:
         print(f"modellab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("modellab: interrupted; what was finished is kept", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

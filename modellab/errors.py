@@ -19,11 +19,15 @@ ModelLabError
 ├── StoreFull            a record that could not be written whole
 ├── ScoreMismatch        two scores that do not add
 ├── MeasurementRefused   a measurement that would mean nothing
+├── NoRevision           a revision that git cannot give
+├── NothingToCompare     two arms that are one and the same
+├── ArmUnavailable       an environment of an arm that cannot be made, or cannot host a worker
 └── ReportToolMissing    a program that draws a report is not there
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class ModelLabError(Exception):
@@ -124,6 +128,25 @@ class ScoreMismatch(ModelLabError):
 
 class MeasurementRefused(ModelLabError):
     """A measurement was asked for where it would mean nothing."""
+
+
+class NoRevision(ModelLabError):
+    """A revision that git cannot give: no git, no repository, no such name, or no history up to it."""
+
+
+class NothingToCompare(ModelLabError):
+    """Base and candidate are the same, so that a comparison would only say how noisy this machine is."""
+
+
+class ArmUnavailable(ModelLabError):
+    """The environment of an arm cannot be made, or cannot host a worker.
+
+    `log` is the file that holds everything its making printed; None where nothing was made.
+    """
+
+    def __init__(self, message: str, log: Path | None = None) -> None:
+        self.log = log
+        super().__init__(message)
 
 
 class ReportToolMissing(ModelLabError):

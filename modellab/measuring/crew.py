@@ -1,7 +1,9 @@
 """Crew: replicas of one model, each in a process of its own, that share the batches of a corpus among them."""
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Self
 
@@ -16,8 +18,8 @@ from modellab.speech.utterance import Utterance
 class Replica:
     """A model in a process of its own, started at first use, and again after it died."""
 
-    def __init__(self, blueprint: Blueprint) -> None:
-        self._worker = Worker(blueprint=blueprint)
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
 
     @property
     def backend(self) -> Worker:
@@ -41,10 +43,20 @@ class Replica:
 
 
 class Crew:
-    """Replicas of one model, built by the same blueprint. `with` ends their processes."""
+    """Replicas of one model, built by the same blueprint in the same environment. `with` ends their processes."""
 
-    def __init__(self, blueprint: Blueprint, replicas: int) -> None:
-        self._replicas = tuple(Replica(blueprint) for _ in range(replicas))
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        replicas: int,
+        *,
+        python: Path = Path(sys.executable),
+        env: Mapping[str, str | None] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        self._replicas = tuple(
+            Replica(Worker(blueprint=blueprint, python=python, env=env or {}, cwd=cwd)) for _ in range(replicas)
+        )
 
     def load(self) -> None:
         """Load all replicas at once, so that hearing does not pay for it; one that fails says so when it hears."""

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from importlib.metadata import distributions
 from platform import python_version
@@ -25,6 +25,7 @@ from modellab.measuring.channel import Channel
 from modellab.measuring.child import DUMP_SIGNAL, die_with_parent
 from modellab.measuring.clock import timed
 from modellab.measuring.frame import Encoded, Frame
+from modellab.measuring.inject import VARIABLE, Injection
 from modellab.measuring.memory import memory
 from modellab.measuring.protocol import Hello, read_audios, write_transcript
 
@@ -35,6 +36,7 @@ class Host:
 
     channel: Channel
     backend: Backend | None = None
+    injection: Injection = field(default_factory=Injection.of_this_process)
 
     def serve(self) -> None:
         """Say hello and answer; what the backend raises is an answer too."""
@@ -54,13 +56,17 @@ class Host:
         self.backend = backend = Blueprint(**request.header["blueprint"]).build()
         _, import_s = timed(lambda: [import_module(module) for module in type(backend).modules])
         _, load_s = timed(backend.load)
-        return {"import_s": import_s, "load_s": load_s, "versions": _versions()}
+        return {"import_s": import_s, "load_s": load_s, "versions": _versions() | self._injected()}
 
     def _transcribe(self, request: Frame) -> dict[str, Any]:
         assert self.backend is not None, "load comes first"
         audios = read_audios(request.header["samples"], request.body)
-        transcripts, seconds = listen(self.backend, audios, request.header["language"])
+        transcripts, seconds = listen(self.injection.around(self.backend), audios, request.header["language"])
         return {"transcripts": [write_transcript(transcript) for transcript in transcripts], "seconds": seconds}
+
+    def _injected(self) -> dict[str, str]:
+        """Say what is injected, among the versions of what runs here: no package has such a name."""
+        return {VARIABLE: str(self.injection)} if str(self.injection) else {}
 
 
 def _answer(work: Callable[[Frame], dict[str, Any]], request: Frame) -> Encoded:

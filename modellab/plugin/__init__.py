@@ -27,3 +27,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from modellab.plugin.setup import set_up
 
         set_up(config, Path(config.rootpath) / folder)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Take the verdicts of a gate for tests."""
+    if file_path.name != "verdicts.json":
+        return None
+    from modellab.plugin.gates import GateFile
+
+    return GateFile.from_parent(parent, path=file_path)

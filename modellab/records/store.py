@@ -1,9 +1,8 @@
 """Store: a run's folder on disk. Every process appends its own lines; a line is written whole or not at all."""
 
-import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -13,34 +12,25 @@ from filelock import FileLock
 from pydantic import Field, TypeAdapter, ValidationError
 from ulid import ULID
 
-from modellab.errors import BadRecord, BadTranscript, StoreFull
+from modellab.errors import BadRecord, StoreFull
 from modellab.records.environment import Environment
+from modellab.records.lines import Lines, Torn, reason_of
 from modellab.records.record import ColdStart, Fact, Record
 from modellab.records.run import CorpusFacts, Outcome, Run, Session, Skipped
 
+__all__ = ["RUNS", "Line", "Store", "Torn", "new_run_folder", "now", "point_latest"]
+
 RUNS = "runs"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Torn:
-    """A line that a crash or a full disk cut short, numbered from 1."""
-
-    number: int
-
 
 Line: TypeAlias = Fact | Torn
 
 
 class Store:
-    """The folder of one run: `run.json` and `records.jsonl`.
-
-    Several processes may append at once: each line is one `write` to a descriptor opened for appending, which a
-    local file system does not interleave.
-    """
+    """The folder of one run: `run.json` and `records.jsonl`, to which several processes may append at once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._descriptor: int | None = None
+        self._lines = Lines(self.records_path)
 
     @property
     def records_path(self) -> Path:
@@ -58,18 +48,10 @@ class Store:
         Raises:
             StoreFull: when the disk does not take the whole line; all earlier lines stay readable.
         """
-        line = _facts().dump_json(fact) + b"\n"
         try:
-            if self._descriptor is None:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self._descriptor = os.open(self.records_path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-            if _ends_torn(self._descriptor):
-                line = b"\n" + line
-            written = os.write(self._descriptor, line)
+            self._lines.append(_facts().dump_json(fact))
         except OSError as error:
             raise self._full(error.strerror or str(error)) from error
-        if written < len(line):
-            raise self._full("the disk took only part of a line")
 
     def _full(self, reason: str) -> StoreFull:
         return StoreFull(
@@ -83,20 +65,7 @@ class Store:
         Raises:
             BadRecord: when a line is whole JSON but no record; the message names file and line.
         """
-        if not self.records_path.exists():
-            return
-        read = _facts().validate_json
-        with self.records_path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.isspace():
-                    continue
-                try:
-                    said: Line = read(line)
-                except (ValidationError, BadRecord, BadTranscript) as error:
-                    if not _is_torn(line):
-                        raise BadRecord(f"{self.records_path}:{number}: {_reason(error)}") from error
-                    said = Torn(number=number)
-                yield said
+        return self._lines.read(_facts().validate_json)
 
     def facts(self) -> Iterator[Fact]:
         """Give every fact in the order of writing; a line torn by a crash or a full disk is passed over.
@@ -136,7 +105,7 @@ class Store:
         except FileNotFoundError as error:
             raise BadRecord(f"{self.folder} holds no run: there is no run.json in it") from error
         except (ValidationError, BadRecord) as error:
-            raise BadRecord(f"{self.run_path}: {_reason(error)}") from error
+            raise BadRecord(f"{self.run_path}: {reason_of(error)}") from error
 
     def open_session(
         self,
@@ -178,9 +147,7 @@ class Store:
 
     def close(self) -> None:
         """Close the file; harmless when called again."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        self._lines.close()
 
     def _write(self, run: Run) -> None:
         fresh = self.run_path.with_suffix(".json.new")
@@ -207,28 +174,6 @@ def now() -> str:
 
 def _new_run(environment: Environment) -> Run:
     return Run(id=str(ULID()), created_at=now(), environment=environment)
-
-
-def _ends_torn(descriptor: int) -> bool:
-    """Whether the file's last line was cut short, by this process or by one before it or beside it."""
-    size_bytes = os.fstat(descriptor).st_size
-    return size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\n"
-
-
-def _is_torn(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return True
-    return False
-
-
-def _reason(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}"
 
 
 @cache

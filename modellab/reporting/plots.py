@@ -71,7 +71,7 @@ def plot_latency(timings: Sequence[Timing]) -> bytes:
         )
         _legend_below(figure, axes)
 
-    return _render(draw, height=4.6 + 0.2 * len(_by_model(timings)))
+    return draw_png(draw, height=4.6 + 0.2 * len(_by_model(timings)))
 
 
 def plot_rtf(timings: Sequence[Timing]) -> bytes:
@@ -100,7 +100,7 @@ def plot_rtf(timings: Sequence[Timing]) -> bytes:
         axes.set_title("Real-time factor")
         axes.grid(visible=False, axis="y")
 
-    return _render(draw, height=1.6 + 0.75 * max(1, len(models)))
+    return draw_png(draw, height=1.6 + 0.75 * max(1, len(models)))
 
 
 def plot_curve(curves: Sequence[Curve]) -> bytes:
@@ -127,7 +127,7 @@ def plot_curve(curves: Sequence[Curve]) -> bytes:
         under.set_ylim(bottom=0)
         _legend_below(figure, under)
 
-    return _render(draw, height=4.6 + 0.2 * len(curves))
+    return draw_png(draw, height=4.6 + 0.2 * len(curves))
 
 
 def _errors(axes: "Axes", place: int, points: Mapping[float, Point], label: str | None = None) -> None:
@@ -191,7 +191,12 @@ def _legend_below(figure: "Figure", axes: "Axes") -> None:
     figure.legend(handles, labels, loc="outside lower left", fontsize=9)
 
 
-def _render(draw: Callable[["Figure"], None], *, height: float) -> bytes:
+def draw_png(draw: Callable[["Figure"], None], *, height: float) -> bytes:
+    """Give what is drawn as a PNG in the house's style, 8.2 inches wide and `height` inches high.
+
+    Raises:
+        ReportToolMissing: without matplotlib.
+    """
     try:
         from matplotlib import rc_context  # noqa: PLC0415
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415

@@ -1,0 +1,86 @@
+"""ArmDefinition: one side of a comparison: where its workers run, and what they host."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from modellab.arms.definition import Definition
+from modellab.arms.interpreter import Interpreter
+from modellab.arms.provision import provide
+from modellab.arms.surroundings import Surroundings
+from modellab.backends.base import NO_WEIGHTS
+from modellab.backends.spec import ModelSpec
+from modellab.checkpoints.registry import Registry
+from modellab.errors import ArmUnavailable
+from modellab.measuring.blueprint import Blueprint
+from modellab.measuring.contender import Contender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmDefinition:
+    """Base or candidate.
+
+    It has no corpora: the candidate's side reads them, once, and both arms are sent the same audio.
+
+    Attributes:
+        name: "base" or "candidate".
+        surroundings: the environment its workers run in.
+        interpreter: what that environment says of itself.
+        definition: the models, and how they listen.
+        checkpoints: the candidate's, which everyday's cache holds.
+        cache: the root of the cache.
+        threads: how many threads each backend may use.
+    """
+
+    name: str
+    surroundings: Surroundings
+    interpreter: Interpreter
+    definition: Definition
+    checkpoints: Registry
+    cache: Path
+    threads: int = 1
+
+    def contender(self, spec: ModelSpec) -> Contender:
+        """Give a model of this arm, ready to be started: its weights are fetched where they are not there.
+
+        Its blueprint holds what the definition states and nothing else: a backend of the base may have other fields
+        than ours, and other defaults, which must not be hidden by ours.
+
+        Raises:
+            ArmUnavailable: when its environment has no such backend, or cannot import it.
+            SourceUnreachable, WrongHash, BadCheckpoint, BackendUnavailable, UnknownName: when it has no weights.
+        """
+        weights = None
+        if (layout := self._layout(spec.backend)) != NO_WEIGHTS:
+            given = provide(spec.checkpoint, layout, self.definition.checkpoints, self.checkpoints, self.cache)
+            weights = asdict(given) | {"folder": str(given.folder)}
+        stated = {
+            "weights": weights,
+            "device": spec.device,
+            "compute_type": spec.compute_type,
+            "threads": self.threads,
+            "decode": dict(self.definition.decode),
+        }
+        return Contender(
+            name=f"{self.name} {spec.id}",
+            blueprint=Blueprint(backend=spec.backend, fields=stated),
+            python=self.surroundings.python,
+            env=self.surroundings.env,
+            cwd=self.surroundings.cwd,
+        )
+
+    def _layout(self, backend: str) -> str:
+        known = self.interpreter
+        if backend in known.broken:
+            raise ArmUnavailable(f"the {self.name} cannot import its backend {backend!r}: {known.broken[backend]}")
+        if backend not in known.layouts:
+            raise ArmUnavailable(
+                f"the {self.name} ({self.surroundings.origin}) has no backend {backend!r}; it has "
+                f"{', '.join(known.layouts) or 'none'}. Choose others with --backend."
+            )
+        return known.layouts[backend]
+
+
+def described(specs: Sequence[ModelSpec]) -> str:
+    """Give the ids of some models, for a message."""
+    return ", ".join(spec.id for spec in specs) or "none"

@@ -1,0 +1,1 @@
+"""The gate: two arms measured, judged, and what became of it."""

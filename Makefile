@@ -10,7 +10,7 @@ OPTIONS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test test-e2e test-kill lint format types overhead bench-scoring bench-store bench-throughput bench-worker report constraints clean
+.PHONY: help bench test test-e2e test-kill lint format types overhead bench-scoring bench-store bench-throughput bench-worker gpu-package bench-gpu gate-aa gate-power report constraints clean
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,12 +49,38 @@ bench-throughput: $(STAMP) ## Measure how much sooner the accuracy lane hears a 
 bench-worker: $(STAMP) ## Measure what a model in a process of its own costs against one in this process
 	@$(BIN)/python benchmarks/worker.py
 
+GPU ?= build/gpu
+SPEECH ?=
+
+gpu-package: $(STAMP) ## Pack what bench-gpu needs on a machine without a network: build/gpu (SPEECH=PATH_OF_A_CORPUS)
+	@$(BIN)/python benchmarks/gpu_package.py --into $(GPU) $(if $(SPEECH),--speech '$(SPEECH)') $(OPTIONS)
+
+ifneq ($(wildcard $(STAMP)),)
+bench-gpu: GPU_PYTHON := $(BIN)/python
+else
+bench-gpu: GPU_PYTHON := PYTHONPATH=$(CURDIR):$(abspath $(GPU)/site) $(PYTHON)
+bench-gpu: $(GPU)/site
+endif
+bench-gpu: ## Measure on a CUDA machine what gpu-package packed; needs no network (PYTHON=one with torch and transformers)
+	@$(GPU_PYTHON) benchmarks/gpu.py --package $(GPU) $(OPTIONS)
+
+$(GPU)/site: $(wildcard $(GPU)/wheels/*.whl)
+	@rm -rf $@
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-compile --target $@ $(GPU)/wheels/*.whl
+	@touch $@
+
+gate-aa: $(STAMP) ## Prove that the gate does not cry wolf: 300 decisions on identical code, in hours (OPTIONS="--minutes N")
+	@$(BIN)/python benchmarks/gate_aa.py $(OPTIONS)
+
+gate-power: $(STAMP) ## Prove that the gate does not sleep: slowdowns and wrong words are injected (OPTIONS="--minutes N")
+	@$(BIN)/python benchmarks/gate_power.py $(OPTIONS)
+
 test-kill: $(STAMP) ## Kill a run 50 times at random moments and go on with it
 	@MODELLAB_KILLS=50 $(BIN)/pytest tests/integration/plugin/test_resume.py -k random_moments
 
 test: $(STAMP) ## Run the project's tests, but for those that need a browser
 	@echo "Left out: the tests that need a browser (make test-e2e)."
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(WORKERS)
 
 test-e2e: $(STAMP) ## Run the tests that need a browser
 	@$(BIN)/pytest tests/e2e
@@ -64,6 +90,7 @@ lint: $(STAMP) ## Check style, types, definitions and workflows
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
 
 format: $(STAMP) ## Write the code in the house's style
 	@$(BIN)/ruff check --fix .

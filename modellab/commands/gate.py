@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     gate.add_argument("--alpha", type=float, metavar="P", help="chance of a false alarm of each gate of speed")
     gate.add_argument(
         "--only", type=Path, metavar="VERDICTS", help="judge anew what regressed there, with new evidence"
+    )
+    gate.add_argument(
+        "--screen",
+        action="store_true",
+        help="each gate for itself: what regresses is to be confirmed by --only elsewhere",
     )
     gate.add_argument("--minutes", type=float, default=MINUTES, metavar="N", help=f"begin nothing after ({MINUTES:g})")
     gate.add_argument(
@@ -130,6 +136,8 @@ def _rules(options: argparse.Namespace) -> "Rules":
     if options.only:
         before = read_verdicts(options.only)
         rules = rules.only([found.gate for found in before.findings if found.decision is Decision.REGRESSED])
+    if options.screen:
+        rules = replace(rules, family_alpha=1.0)
     return rules.with_alpha(options.alpha) if options.alpha is not None else rules
 
 
@@ -139,7 +147,7 @@ def _matchup(options: argparse.Namespace) -> "Iterator[Matchup]":
 
     maker = _matchmaker(options)
     if options.base or options.itself:
-        revision = resolve(options.base or "HEAD", options.fixtures.resolve())
+        revision = resolve(options.base or "HEAD", Path.cwd())
         with maker.revisions(revision, itself=options.itself) as matchup:
             yield matchup
     elif options.base_python:

@@ -17,13 +17,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     history.add_argument("--gates", type=Path, default=Path("gates"), metavar="DIR", help="where gates keep evidence")
     history.add_argument("--gate", default="*", metavar="GLOB", help="the gates to show, such as 'rtf of *'")
     history.add_argument("--plot", type=Path, metavar="PNG", help="draw them here")
+    history.add_argument("--csv", type=Path, metavar="FILE", help="write them here, a row a gate and comparison")
     history.set_defaults(run=_history)
 
 
 def _history(options: argparse.Namespace) -> None:
     from fnmatch import fnmatchcase
 
-    from modellab.gating.history import FILE, read_history
+    from modellab.gating.history import FILE, as_csv, read_history
 
     entries = [each for each in read_history(options.gates / FILE) if fnmatchcase(each.gate, options.gate)]
     table = Table("at", "gate", "decision", "change", "evidence", box=None)
@@ -39,3 +40,6 @@ def _history(options: argparse.Namespace) -> None:
 
         options.plot.write_bytes(plot_history(entries))
         print(f"plot: {options.plot}")
+    if options.csv:
+        options.csv.write_text(as_csv(entries), encoding="utf-8")
+        print(f"csv: {options.csv}")

@@ -1,8 +1,11 @@
 """History: the estimates of each gate over time, as JSON lines. Nothing is judged by it."""
 
+import csv
+import io
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -31,6 +34,11 @@ class Entry:
     count: int
     block_sd: float | None
     machine: str
+
+    @property
+    def index(self) -> float | None:
+        """The candidate where the base is 100; of error rates 100 and the points of difference; None: not measured."""
+        return None if self.estimate is None or not isfinite(self.estimate) else 100 * (1 + self.estimate)
 
 
 def remember(verdicts: Verdicts, path: Path) -> None:
@@ -70,3 +78,20 @@ def read_history(path: Path) -> Iterator[Entry]:
         yield from (line for line in Lines(path).read(entries.validate_json) if not isinstance(line, Torn))
     except ValidationError as error:
         raise BadRecord(f"{path}: {reason_of(error)}") from error
+
+
+def as_csv(entries: Iterable[Entry]) -> str:
+    """Give a row for each gate of each comparison, oldest first, for tools that look for changes over time.
+
+    Of a comparison that was judged again, the last time counts. What was not measured has no row: such tools take a
+    number in every row.
+    """
+    last = {(entry.comparison, entry.gate): entry for entry in entries}
+    names = [each.name for each in fields(Entry)]
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\n")
+    rows.writerow([*names, "index"])
+    for entry in sorted(last.values(), key=lambda each: each.at):
+        if entry.index is not None:
+            rows.writerow([*(getattr(entry, name) for name in names), f"{entry.index:.6g}"])
+    return written.getvalue()

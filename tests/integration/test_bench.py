@@ -1,6 +1,7 @@
 """The whole walk on real weights and real speech, as `make bench` takes it, but for one small model."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,10 @@ MODEL = ("--model", "whisper-tiny.en", "--backend", "faster-whisper", "--compute
 
 
 def call(*words, cwd=ROOT):
-    """Run a command of the project; give what it printed."""
+    """Run a command of the project, as no worker of this pytest; give what it printed."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=cwd, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-m", *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False
     )
     return done.returncode, done.stdout + done.stderr
 

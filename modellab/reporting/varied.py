@@ -10,9 +10,11 @@ from modellab.reporting.accuracy import judge_utterance
 from modellab.reporting.alignment import pool_time_errors
 from modellab.reporting.outcome import Outcome, digest_of
 from modellab.scoring.language import Detections, detections
-from modellab.scoring.missing import gaps
+from modellab.scoring.missing import Gap, gaps
 from modellab.scoring.timestamps import TimeErrors
 from modellab.verdicts.budget import Budget, Budgets, Verdict, judge
+
+_NAMED, _WORDS = 3, 6
 
 
 class Other(NamedTuple):
@@ -20,7 +22,7 @@ class Other(NamedTuple):
 
     digest: bytes
     errors: int
-    missing_words: int
+    gaps: tuple[Gap, ...]
     times: TimeErrors
     detected: Detections
     failure: Failure | None
@@ -34,7 +36,7 @@ def other(record: Record, failure: Failure | None) -> Other:
     return Other(
         digest=digest_of(record),
         errors=judged.score.errors,
-        missing_words=sum(len(gap.words) for gap in gaps(judged.edits)),
+        gaps=gaps(judged.edits),
         times=pool_time_errors([record]),
         detected=detections(stated) if record.variation == LANGUAGE_UNTOLD else Detections(),
         failure=failure,
@@ -51,7 +53,7 @@ class Varied:
         changed: the compared whose normalised words differ.
         more_errors: how many more errors the compared have this way; negative where they have fewer.
         failed: utterances without a transcript.
-        missing_words: words of the reference left out five or more in a row.
+        gaps: where five words or more in a row were left out, by utterance.
         times: how far words are from when they were said.
         detected: which languages were detected for which spoken ones.
         verdict: by the budget that is about this way.
@@ -65,10 +67,15 @@ class Varied:
     changed: tuple[str, ...]
     more_errors: int
     failed: int
-    missing_words: int
+    gaps: tuple[tuple[str, Gap], ...]
     times: TimeErrors
     detected: Detections
     verdict: Verdict = Verdict.NO_BUDGET
+
+    @property
+    def missing_words(self) -> int:
+        """Words of the reference left out five or more in a row."""
+        return sum(len(gap.words) for _, gap in self.gaps)
 
 
 def varied(
@@ -86,7 +93,6 @@ def varied(
     times, detected = TimeErrors(), Detections()
     for one in heard.values():
         times, detected = times + one.times, detected + one.detected
-    missing = sum(one.missing_words for one in heard.values())
     limits = budgets.of(*place)
     row = Varied(
         model=place[0],
@@ -97,7 +103,7 @@ def varied(
         changed=changed,
         more_errors=sum(heard[name].errors - usual[name].score.errors for name in both),
         failed=failed,
-        missing_words=missing,
+        gaps=tuple((name, gap) for name, one in heard.items() for gap in one.gaps),
         times=times,
         detected=detected,
     )
@@ -136,9 +142,12 @@ def _parts(row: Varied) -> Iterator[str]:
         taken = ", ".join(f"{each.stated} for {each.detected} ({each.count})" for each in row.detected.mistaken)
         yield f"{right} of {row.detected.judged} languages recognised{f', mistaken: {taken}' if taken else ''}"
     if row.variation == SEGMENT_TIMES:
-        yield f"{row.missing_words} words left out five or more in a row"
+        where = "; ".join(
+            f"{name} at {gap.position:.0%}: {' '.join(gap.words[:_WORDS])} …" for name, gap in row.gaps[:_NAMED]
+        )
+        yield f"{row.missing_words} words left out five or more in a row{f' ({where})' if where else ''}"
     if not row.compared:
         yield "heard in this way alone, so that there is nothing to compare with"
         return
-    named = f" ({', '.join(row.changed[:3])}{', …' if len(row.changed) > 3 else ''})" if row.changed else ""  # noqa: PLR2004
+    named = f" ({', '.join(row.changed[:_NAMED])}{', …' if len(row.changed) > _NAMED else ''})" if row.changed else ""
     yield f"{len(row.changed)} of {row.compared} utterances differ, {row.more_errors:+d} errors{named}"

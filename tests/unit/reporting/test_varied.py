@@ -80,7 +80,7 @@ def test_words_left_out_are_judged_where_times_of_segments_are_asked_for(run, re
     facts = [otherwise(record, "segment-times", "a", said, "one long word speech today")]
     (row,) = summarize(run(1), facts, budgets(missing_words=5)).varied
     assert (row.missing_words, row.verdict) == (6, Verdict.FAIL)
-    assert "6 words left out" in spoken(row)
+    assert "6 words left out five or more in a row (a at 27%: after another was spoken in this …)" in spoken(row)
 
 
 def test_times_of_words_are_judged(run, record) -> None:

@@ -46,7 +46,7 @@ def judge(gate: Gate, expected: Expectation, evidence: Evidence, rules: Rules) -
     failed = [block for block in evidence.blocks if block.failure]
     if failed:
         return refused(gate, map(_why, failed), counted="block", count=len(evidence.blocks)), before
-    blocks = [_block(block, gate.metric) for block in evidence.blocks]
+    blocks = [block_of(block, gate.metric) for block in evidence.blocks]
     least = _LEAST_UTTERANCES if gate.metric == "rtf" else 1
     return judge_speed(gate, blocks, plan=expected.plan, spent=before, least=least)
 
@@ -77,7 +77,8 @@ def _heard(record: Record) -> Heard:
     return Heard(words=words_of(record), score=judged.score, speaker=record.speaker, edits=judged.edits)
 
 
-def _block(block: DuelBlock, metric: str) -> Block:
+def block_of(block: DuelBlock, metric: str) -> Block:
+    """Give what a gate of one metric sees of a block."""
     numbers = _NUMBERS[metric]
     return Block(
         id=block.id,

@@ -21,7 +21,7 @@ DRIFT, QUALITY = "drift", "quality"
 SPEED_METRICS = ("rtf", "cpu", "cold_start", "peak_memory")
 METRICS = (DRIFT, QUALITY, *SPEED_METRICS)
 _PLAN, _TERMS = [f.name for f in fields(Plan)], [f.name for f in fields(Terms)]
-_OWN = ("floor", "interest", "acknowledged")
+_OWN_PLAN = ("floor", "interest", "least_sd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,10 @@ class Expectation:
 
     def __str__(self) -> str:
         return f"{self.metric} of {self.model} on {self.corpus}"
+
+    def with_alpha(self, alpha: float) -> "Expectation":
+        """Give the same with another chance of a false alarm."""
+        return replace(self, plan=replace(self.plan, alpha=alpha))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +76,23 @@ class Rules:
         return tuple(dict.fromkeys(expectation.corpus for expectation in self.expectations))
 
     def gates(self, models: Sequence[str]) -> Mapping[Gate, Expectation]:
-        """Give the gates of these models; a later expectation of the same gate goes before an earlier one."""
-        return {
+        """Give the gates of these models; a later expectation of the same gate goes before an earlier one.
+
+        No gate of speed stops looking before its evidence would stand among all gates that may raise a false alarm:
+        what it regressed on would be taken back by Holm, and nobody would look again.
+        """
+        every = {
             Gate(metric=each.metric, model=model, corpus=each.corpus): each
             for each in self.expectations
             for model in models
             if fnmatchcase(model, each.model)
         }
+        most = self.family_alpha / max(1, sum(gate.metric != DRIFT for gate in every))
+        return {gate: each.with_alpha(min(each.plan.alpha, most)) for gate, each in every.items()}
 
     def with_alpha(self, alpha: float) -> "Rules":
         """Give the rules with another chance of a false alarm for every gate of speed."""
-        each = (replace(own, plan=replace(own.plan, alpha=alpha)) for own in self.expectations)
-        return replace(self, expectations=tuple(each))
+        return replace(self, expectations=tuple(each.with_alpha(alpha) for each in self.expectations))
 
     def only(self, gates: Collection[Gate]) -> "Rules":
         """Give the rules of these gates alone, each for its own model.
@@ -126,7 +135,9 @@ def read_rules(path: Path) -> Rules:
     family_alpha = table.optional_number("family_alpha")
     return Rules(
         expectations=tuple(
-            _expectation(Table.read(item, f"{path}, gate {n}", ("metric", "model", "corpus", *_OWN)), plan)
+            _expectation(
+                Table.read(item, f"{path}, gate {n}", ("metric", "model", "corpus", "acknowledged", *_OWN_PLAN)), plan
+            )
             for n, item in enumerate(table.items("gate"), start=1)
         ),
         terms=terms,
@@ -138,9 +149,7 @@ def read_rules(path: Path) -> Rules:
 
 
 def _expectation(table: Table, plan: Plan) -> Expectation:
-    own: dict[str, Any] = {
-        name: value for name in ("floor", "interest") if (value := table.optional_number(name)) is not None
-    }
+    own: dict[str, Any] = {name: value for name in _OWN_PLAN if (value := table.optional_number(name)) is not None}
     return Expectation(
         metric=table.choice("metric", METRICS),
         model=table.text("model", "*"),

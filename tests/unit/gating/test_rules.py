@@ -104,3 +104,14 @@ def test_rules_that_make_no_sense_are_refused(tmp_path: Path, old: str, new: str
     """What the file may not say is refused by file and key."""
     with pytest.raises(BadDefinition, match=rf"gates\.toml.*{reason}|{reason}.*gates\.toml"):
         read(tmp_path, GOOD.replace(old, new, -1 if "gate" in old else 1))
+
+
+def test_no_gate_stops_before_its_evidence_stands_among_all(tmp_path: Path) -> None:
+    """The chance of a false alarm of each gate is at most its share of the family's, of which drift is none."""
+    rules = read(tmp_path, GOOD.replace("alpha = 0.01", "alpha = 0.019"))
+    gates = rules.gates(["x:base:cpu:int8", "x:tiny:cpu:int8"])
+    assert {gate.metric: each.plan.alpha for gate, each in gates.items() if gate.metric != "drift"} == {
+        "rtf": pytest.approx(0.02 / 3),
+        "cold_start": pytest.approx(0.02 / 3),
+    }
+    assert next(iter(rules.gates(["x:base:cpu:int8"]).values())).plan.alpha == 0.019

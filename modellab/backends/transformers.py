@@ -67,7 +67,10 @@ class Transformers(Backend):
         self._model = model.to(self.device).eval()
 
     def transcribe(self, audios: Sequence[Audio], language: str | None = None) -> Sequence[Transcript]:
-        """Give one finished transcript per audio; those longer than a window are heard one by one."""
+        """Give one finished transcript per audio; those longer than a window are heard one by one.
+
+        A GPU has finished its work when this returns: the tokens have been read from it.
+        """
         language = self.decode.language or language
         short = [index for index, audio in enumerate(audios) if audio.duration_s <= WINDOW_S]
         written = dict(zip(short, self._hear_windows([audios[i] for i in short], language), strict=True))
@@ -113,6 +116,7 @@ class Transformers(Backend):
             padding="longest",
             return_attention_mask=True,
             return_tensors="pt",
+            device=self._spectra_on,
         )
         features = self._to_device(inputs.input_features)
         languages = self._languages(features[:, :, : WINDOW_S * SAMPLE_RATE_HZ // FRAME_SAMPLES], language)
@@ -129,12 +133,20 @@ class Transformers(Backend):
         """Give log-mel spectra of shape (audios, mel bins, 3000)."""
         assert self._processor is not None, "load() comes first"
         features = self._processor.feature_extractor(
-            [audio.samples for audio in audios], sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt"
+            [audio.samples for audio in audios],
+            sampling_rate=SAMPLE_RATE_HZ,
+            return_tensors="pt",
+            device=self._spectra_on,
         ).input_features
         if self.padding == "frames":
             for row, audio in zip(features, audios, strict=True):
                 row[:, audio.samples.size // FRAME_SAMPLES :] = 0.0
         return self._to_device(features)
+
+    @property
+    def _spectra_on(self) -> str:
+        """Where spectra are computed: on a CUDA device too, since a processor keeps it waiting (docs/gpu.md)."""
+        return self.device if self.device.startswith("cuda") else "cpu"
 
     def _to_device(self, features: "torch.Tensor") -> "torch.Tensor":
         import torch

@@ -148,3 +148,11 @@ def test_much_speech_is_heard_by_a_crew(lab):
     assert all(len(each["trials"]) > 1 for each in arranged)
     lab.run("-m", "accuracy", "-k", "word_error_rate", "--model", "toy", "--threads", "1")
     assert not any(fact["kind"] == "arrangement" for fact in lab.facts())
+
+
+def test_a_bench_without_silence_has_no_claims_about_it(lab):
+    """Where no corpus is named in which nobody speaks, the other claims are made all the same."""
+    path = lab.root / "fixtures" / "bench.toml"
+    path.write_text(path.read_text().replace('nonspeech_corpus = ["silence"]\n', ""))
+    run = lab.run("-m", "accuracy", "-k", "word_error_rate or loops", "--model", "toy")
+    run.assert_outcomes(passed=1, deselected=None)

@@ -334,7 +334,7 @@ def batched(audios: Sequence[Audio], size: int) -> Iterator[Sequence[Audio]]:
 def wait_for(device: str) -> None:
     """Wait until the device has done its work."""
     if device.startswith("cuda"):
-        import torch  # noqa: PLC0415
+        import torch  # noqa: PLC0415 - a machine without it is told so first
 
         torch.cuda.synchronize(device)
 
@@ -346,7 +346,7 @@ def memory_of(device: str) -> Iterator[dict[str, int]]:
     Raises:
         DoesNotFit: when it ran out.
     """
-    import torch  # noqa: PLC0415
+    import torch  # noqa: PLC0415 - a machine without it is told so first
 
     most: dict[str, int] = {}
     on_cuda = device.startswith("cuda")
@@ -366,7 +366,7 @@ def sensors() -> dict[str, str | float | None]:
     """Give what nvidia-smi reads of the first GPU, in its own units; None for what it cannot read."""
     command = ["nvidia-smi", "--query-gpu=" + ",".join(SENSORS), "--format=csv,noheader,nounits"]
     try:
-        read = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout  # noqa: S603
+        read = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout  # noqa: S603 - our words
     except (OSError, subprocess.SubprocessError):
         read = ""
     return readings(read)

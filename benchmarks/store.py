@@ -147,7 +147,7 @@ class Cost:
 def cost(way: str, folder: Path, records: int) -> Cost:
     """Give what a way of summarising costs in a fresh process."""
     command = [sys.executable, __file__, "--child", way, "--folder", str(folder), "--records", str(records)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own script
     return Cost(**json.loads(done.stdout))
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from math import log1p
 from pathlib import Path
@@ -13,10 +13,8 @@ from pydantic import TypeAdapter
 
 from modellab.errors import MeasurementRefused
 from modellab.gating.judging import block_of
-from modellab.measuring.inject import Injection
 from modellab.records.duel import DuelBlock, Side
 from modellab.records.lines import Lines, Torn
-from modellab.records.record import Record
 from modellab.verdicts.contamination import Limits, contaminated
 from modellab.verdicts.decision import Decision
 from modellab.verdicts.finding import Finding
@@ -133,16 +131,6 @@ def decided_s(finding: Finding, blocks: Sequence[DuelBlock]) -> float | None:
     last = _looked_at(finding)
     places = [place for place, block in enumerate(blocks, start=1) if block.id in last]
     return sum(block.took_s for block in blocks[: places[-1]]) if places else None
-
-
-def spoiled(record: Record, injection: Injection) -> Record:
-    """Give a record as it would be of an arm that writes wrong words; one without a transcript is as it was."""
-    if record.transcript is None:
-        return record
-    text = injection.spoiled(record.transcript.text, record.utterance, record.speaker)
-    if text == record.transcript.text:
-        return record
-    return replace(record, transcript=replace(record.transcript, text=text, segments=()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

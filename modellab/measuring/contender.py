@@ -96,13 +96,14 @@ def transcribe(
     place = Place(model=contender.label, corpus=corpus.name, lane="accuracy", session=session)
     with contender.crew(replicas) as crew:
         for record in crew.hear(corpus, place, batch_size):
-            yield _injected(contender, record)
+            yield spoiled(record, contender.injection)
 
 
-def _injected(contender: Contender, record: Record) -> Record:
+def spoiled(record: Record, injection: Injection) -> Record:
+    """Give a record as it would be of an arm that writes wrong words; one without a transcript is as it was."""
     if record.transcript is None:
         return record
-    text = contender.injection.spoiled(record.transcript.text, record.utterance, record.speaker)
+    text = injection.spoiled(record.transcript.text, record.utterance, record.speaker)
     if text == record.transcript.text:
         return record
     return replace(record, transcript=replace(record.transcript, text=text, segments=()))

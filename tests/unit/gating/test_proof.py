@@ -16,10 +16,10 @@ from modellab.gating.proof import (
     replay_family,
     rivals,
     scatter,
-    spoiled,
     tally,
 )
 from modellab.gating.rules import Expectation
+from modellab.measuring.contender import spoiled
 from modellab.measuring.inject import Injection
 from modellab.records.duel import MachineFacts
 from modellab.verdicts.decision import Decision

@@ -36,7 +36,7 @@ def options_of(parser: argparse.ArgumentParser, output: str, minutes: float) -> 
     parser.add_argument("--model", default="whisper-tiny.en")
     parser.add_argument("--corpus", default="librivox", help="as the bench's --corpus takes it (librivox)")
     parser.add_argument("--threads", type=int, default=1, help="that each arm may use (1)")
-    parser.add_argument("--share", type=int, help="utterances a block (those of gates.toml)")
+    parser.add_argument("--rounds", type=int, help="a block (those of gates.toml)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,7 @@ def proving(options: argparse.Namespace) -> Proving:
         blueprint=Blueprint.of(BACKEND, backend),
         spec=ModelSpec(backend=BACKEND, checkpoint=options.model, device="cpu", compute_type="int8"),
         corpus=corpus,
-        rules=replace(rules, expectations=own, share=options.share or rules.share),
+        rules=replace(rules, expectations=own, rounds=options.rounds or rules.rounds),
         output=options.output,
     )
 

@@ -83,7 +83,7 @@ def _facts(rules: Rules, matchup: Matchup, corpora: Mapping[str, Corpus], seed: 
     return {
         "rules": [asdict(each) for each in rules.expectations],
         "terms": asdict(rules.terms),
-        "share": rules.share,
+        "rounds": rules.rounds,
         "arms": arms,
         "pairs": [label(pair) for pair in matchup.pairs],
         "corpora": {name: corpus.revision for name, corpus in corpora.items()},

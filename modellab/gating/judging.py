@@ -16,8 +16,6 @@ from modellab.verdicts.quality import judge_quality
 from modellab.verdicts.sequential import Spent
 from modellab.verdicts.speed import Block, judge_speed, log_ratio
 
-_LEAST_UTTERANCES = 2
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -46,9 +44,12 @@ def judge(gate: Gate, expected: Expectation, evidence: Evidence, rules: Rules) -
     failed = [block for block in evidence.blocks if block.failure]
     if failed:
         return refused(gate, map(_why, failed), counted="block", count=len(evidence.blocks)), before
+    repeated = [block.number for block in evidence.blocks if len({each.utterance for each in block.rounds}) == 1]
+    if gate.metric == "rtf" and repeated:
+        why = f"block {repeated[0]} heard one utterance alone: however often, that is one sample"
+        return refused(gate, [why], counted="block", count=len(evidence.blocks)), before
     blocks = [block_of(block, gate.metric) for block in evidence.blocks]
-    least = _LEAST_UTTERANCES if gate.metric == "rtf" else 1
-    return judge_speed(gate, blocks, plan=expected.plan, spent=before, least=least)
+    return judge_speed(gate, blocks, plan=expected.plan, spent=before)
 
 
 def _judge_words(gate: Gate, expected: Expectation, evidence: Evidence, rules: Rules) -> Finding:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from modellab.errors import BadDefinition
+from modellab.measuring.duel import ROUNDS
 from modellab.sources.table import Table
 from modellab.verdicts.finding import Gate
 from modellab.verdicts.quality import Terms
@@ -58,7 +59,7 @@ class Rules:
         expectations: the gates.
         terms: what a difference of error rates has to show.
         family_alpha: the chance of any false alarm among all gates.
-        share: utterances a block.
+        rounds: a block: utterances that both arms hear, one after the other.
         same_code: utterances a block that two workers of the base's code hear as well; 0 for none.
         source: the file that says so.
     """
@@ -66,7 +67,7 @@ class Rules:
     expectations: tuple[Expectation, ...]
     terms: Terms
     family_alpha: float
-    share: int
+    rounds: int
     same_code: int
     source: Path
 
@@ -126,7 +127,7 @@ def read_rules(path: Path) -> Rules:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadDefinition(f"cannot read what gates are expected from {path}: {error}") from error
     table = Table.read(
-        document, str(path), ("schema", "share", "same_code", "family_alpha", "speed", "quality", "gate")
+        document, str(path), ("schema", "rounds", "same_code", "family_alpha", "speed", "quality", "gate")
     )
     if document.get("schema") != 1:
         raise table.refusal("schema", "1")
@@ -142,7 +143,7 @@ def read_rules(path: Path) -> Rules:
         ),
         terms=terms,
         family_alpha=0.01 if family_alpha is None else family_alpha,
-        share=table.optional_count("share") or 10,
+        rounds=table.optional_count("rounds") or ROUNDS,
         same_code=table.optional_count("same_code") or 0,
         source=path,
     )

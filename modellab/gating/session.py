@@ -115,7 +115,7 @@ class GateSession:
             candidate=arms[1],
             corpus=self.corpora[corpus],
             seed=self.seed,
-            share=self.rules.share,
+            rounds=self.rules.rounds,
             same_code=self.rules.same_code,
         )
         duels = self.dossier.duels(model, corpus)

@@ -18,7 +18,7 @@ from modellab.records.duel import DuelBlock
 from modellab.records.store import now
 from modellab.speech.utterance import Corpus, Utterance
 
-SHARE = 10
+ROUNDS = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +26,16 @@ class Duel:
     """A comparison of two arms, block by block.
 
     In a block both arms are started afresh, in an order drawn by chance, and warmed up. Then each utterance of the
-    block's share is heard by both, one right after the other, in an order drawn for each. One of them works at any
-    time, so that a single core is enough. What is drawn depends on the seed and the block's number alone.
+    block's share is heard by both, one right after the other, in an order drawn for each: a round. One of them works
+    at any time, so that a single core is enough. What is drawn depends on the seed and the block's number alone.
 
     Attributes:
         base: what is compared with.
         candidate: what is compared.
         corpus: what they hear.
         seed: of everything that is drawn.
-        share: how many utterances a block takes; all where there are fewer.
+        rounds: a block. A corpus of fewer utterances is heard again, each time in another order: processes take long
+            to start, and calls are what scatters.
         same_code: how many of them are also heard by two workers of the base's code that are neither arm, after the
             arms; 0 for none. They are started and warmed up as the arms are, which takes as long.
         same_code_every: in which blocks: in every one, every second ...
@@ -43,15 +44,15 @@ class Duel:
         look: gives the machine as it is at a moment.
 
     Raises:
-        MeasurementRefused: when the arms may use different numbers of threads, a share is empty, or the cores are
-            not to be had.
+        MeasurementRefused: when the arms may use different numbers of threads, a block has no round, or the cores
+            are not to be had.
     """
 
     base: Contender
     candidate: Contender
     corpus: Corpus
     seed: int = 0
-    share: int = SHARE
+    rounds: int = ROUNDS
     same_code: int = 0
     same_code_every: int = 1
     cores: Collection[int] | None = None
@@ -64,10 +65,10 @@ class Duel:
                 f"{self.base.label} may use {self.base.threads} threads and {self.candidate.label} "
                 f"{self.candidate.threads}: arms are compared with the same number"
             )
-        if self.share < 1 or self.same_code < 0 or self.same_code_every < 1:
+        if self.rounds < 1 or self.same_code < 0 or self.same_code_every < 1:
             raise MeasurementRefused(
-                "share must be 1 or more, same_code 0 or more and same_code_every 1 or more, "
-                f"not {self.share}, {self.same_code} and {self.same_code_every}"
+                "rounds must be 1 or more, same_code 0 or more and same_code_every 1 or more, "
+                f"not {self.rounds}, {self.same_code} and {self.same_code_every}"
             )
         if self.cores is not None:
             refuse_unpinnable(self.cores)
@@ -75,8 +76,11 @@ class Duel:
     def utterances(self, number: int) -> tuple[Utterance, ...]:
         """Give the share of a block, in the order in which it is heard."""
         chance = self._chance(number, "share")
-        share = list(self.corpus.sample(self.share, chance.getrandbits(32)))
-        chance.shuffle(share)
+        share: list[Utterance] = []
+        while len(share) < self.rounds:
+            drawn = list(self.corpus.sample(self.rounds - len(share), chance.getrandbits(32)))
+            chance.shuffle(drawn)
+            share += drawn
         return tuple(share)
 
     def block(self, number: int) -> DuelBlock:

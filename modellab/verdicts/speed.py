@@ -32,19 +32,18 @@ class Block:
     conditions: Conditions = field(default_factory=Conditions)
 
 
-def log_ratio(base: Sequence[float], candidate: Sequence[float], *, least: int = 1) -> float:
+def log_ratio(base: Sequence[float], candidate: Sequence[float]) -> float:
     """Give the trimmed mean over utterances of the log of candidate over base: the one number of a block.
 
     A fifth of the utterances is cut at either end, so that a hiccup in a few of them moves nothing.
 
     Raises:
-        MeasurementRefused: when a number is missing, no number, or not above zero, or when there are fewer than
-            `least` of them.
+        MeasurementRefused: when a number is missing, no number, or not above zero, or when there is none.
     """
     if len(base) != len(candidate):
         raise MeasurementRefused(f"{len(base)} numbers of the base and {len(candidate)} of the candidate are no pairs")
-    if len(base) < max(1, least):
-        raise MeasurementRefused(f"{max(1, least)} numbers or more are wanted, not {len(base)}")
+    if not base:
+        raise MeasurementRefused("there are no numbers of either arm")
     for name, numbers in (("base", base), ("candidate", candidate)):
         wrong = [number for number in numbers if not 0 < number < float("inf")]
         if wrong:
@@ -61,16 +60,15 @@ def judge_speed(
     plan: Plan | None = None,
     spent: Spent | None = None,
     limits: Limits | None = None,
-    least: int = 1,
 ) -> tuple[Finding, Spent]:
     """Give the finding on all blocks measured of a revision so far, oldest first, and what has now been spent.
 
-    Contaminated blocks are dropped before any is looked at; one that has been looked at stays. `least` is how many
-    utterances a block must have. What cannot be judged is an error, and spends nothing.
+    Contaminated blocks are dropped before any is looked at; one that has been looked at stays. What
+    cannot be judged is an error, and spends nothing.
     """
     rules, before = plan or Plan(), spent or Spent()
     try:
-        values = _values(blocks, least)
+        values = _values(blocks)
         dropped = _dropped(blocks, before, limits)
         good = {block: value for block, value in values.items() if block not in dropped}
         _refuse_too_few(good, values, rules, before)
@@ -81,13 +79,13 @@ def judge_speed(
     return _found(gate, good, dropped, rules, after), after
 
 
-def _values(blocks: Sequence[Block], least: int) -> Mapping[str, float]:
+def _values(blocks: Sequence[Block]) -> Mapping[str, float]:
     values: dict[str, float] = {}
     for block in blocks:
         if block.id in values:
             raise MeasurementRefused(f"block {block.id} is there twice")
         try:
-            values[block.id] = log_ratio(block.base, block.candidate, least=least)
+            values[block.id] = log_ratio(block.base, block.candidate)
         except MeasurementRefused as error:
             raise MeasurementRefused(f"block {block.id}: {error}") from error
     return values

@@ -34,7 +34,7 @@ def duel() -> Duel:
         base=Contender(name="tiny", blueprint=blueprint),
         candidate=Contender(name="tiny", blueprint=blueprint, injection=Injection(slow=1.5)),
         corpus=read_corpora(FIXTURES / "corpora.toml").read(Selection(source="librivox"), cache),
-        share=2,
+        rounds=2,
         limit_s=120,
     )
 

@@ -105,7 +105,7 @@ beam_size = 1
 """,
     "gates.toml": """
 schema = 1
-share = 2
+rounds = 2
 [speed]
 looks = [3, 5]
 shares = [0.4, 0.6]

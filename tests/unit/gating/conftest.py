@@ -103,7 +103,7 @@ def rules(tmp_path: Any) -> Callable[..., Rules]:
             "expectations": tuple(Expectation(metric=m, model=model, corpus=CORPUS, plan=plan) for m in metrics),
             "terms": Terms(),
             "family_alpha": 0.05,
-            "share": 2,
+            "rounds": 2,
             "same_code": 0,
             "source": tmp_path / "gates.toml",
         }

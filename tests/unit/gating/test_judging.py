@@ -83,7 +83,7 @@ def test_a_crashed_worker_is_an_error(block, crashed, rules) -> None:
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        ({"utterances": 1}, "2 numbers or more are wanted, not 1"),
+        ({"utterances": 1}, "one utterance alone"),
         ({"slower": 0.0}, "no number above zero"),
     ],
 )

@@ -11,7 +11,7 @@ from modellab.verdicts.finding import Gate
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 GOOD = """
 schema = 1
-share = 3
+rounds = 3
 family_alpha = 0.02
 [speed]
 alpha = 0.01
@@ -59,7 +59,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     """Plan and terms are those of the file, and a gate may have its own floor and interest."""
     rules = read(tmp_path, GOOD)
     rtf, cold, drift = rules.expectations
-    assert (rules.share, rules.family_alpha, rules.terms.margin) == (3, 0.02, 0.01)
+    assert (rules.rounds, rules.family_alpha, rules.terms.margin) == (3, 0.02, 0.01)
     assert (rtf.plan.alpha, rtf.plan.looks, rtf.plan.interest) == (0.01, (4, 8), 0.05)
     assert (cold.plan.interest, cold.model) == (0.2, "*tiny*")
     assert drift.acknowledged == "another decoder"

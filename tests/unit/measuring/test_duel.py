@@ -63,7 +63,7 @@ def duel(corpus: Corpus) -> Iterator[Callable[..., Duel]]:
     before = psutil.Process().children(recursive=True)
 
     def make(base: Contender | None = None, candidate: Contender | None = None, **options: Any) -> Duel:
-        known = {"corpus": corpus, "share": 3, "limit_s": 60.0, "look": Glance}
+        known = {"corpus": corpus, "rounds": 3, "limit_s": 60.0, "look": Glance}
         return Duel(base=base or arm("base"), candidate=candidate or arm("candidate"), **{**known, **options})
 
     yield make
@@ -101,18 +101,22 @@ def share_ids(share: tuple[Utterance, ...]) -> list[str]:
     return [utterance.id for utterance in share]
 
 
-def test_a_share_is_no_more_than_there_is(duel: Callable[..., Duel], corpus: Corpus) -> None:
-    """A share of a small corpus is all of it, in an order that is drawn."""
-    orders = [share_ids(duel(share=99).utterances(number)) for number in range(4)]
-    assert all(sorted(order) == sorted(share_ids(corpus.utterances)) for order in orders)
-    assert len(set(map(tuple, orders))) == 4
+def test_a_small_corpus_is_heard_again(duel: Callable[..., Duel], corpus: Corpus) -> None:
+    """A block takes all of a small corpus, and then again, in another order, until its rounds are full."""
+    size, everything = len(corpus), sorted(share_ids(corpus.utterances))
+    for number in range(4):
+        heard = share_ids(duel(rounds=2 * size + 1).utterances(number))
+        first, second, rest = heard[:size], heard[size : 2 * size], heard[2 * size :]
+        assert sorted(first) == sorted(second) == everything
+        assert first != second
+        assert len(rest) == 1
 
 
 def test_orders_are_drawn_and_drawn_again(duel: Callable[..., Duel]) -> None:
     """Which arm is started and heard first is a coin's matter, the same for the same seed and number."""
 
     def drawn(seed: int, number: int) -> tuple[str, ...]:
-        block = duel(seed=seed, share=12).block(number)
+        block = duel(seed=seed, rounds=12).block(number)
         assert block.failure is None
         return (block.started_first, *(f"{each.utterance}: {each.first}" for each in block.rounds))
 
@@ -127,11 +131,11 @@ def test_orders_are_drawn_and_drawn_again(duel: Callable[..., Duel]) -> None:
 
 
 def test_a_block_holds_what_both_arms_did(duel: Callable[..., Duel], tmp_path: Path, corpus: Corpus) -> None:
-    """A block has each utterance once, both texts and times, both cold starts, and comes back from its file."""
+    """A block has its utterances, both texts and times, both cold starts, and comes back from its file."""
     arms = [arm(side, seconds_per_audio=0.02, replies=(side,)) for side in ("base", "candidate")]
-    block = duel(*arms, share=4).block(3)
+    block = duel(*arms, rounds=4).block(3)
     assert block.failure is None
-    assert [each.utterance for each in block.rounds] == share_ids(duel(share=4).utterances(3))
+    assert [each.utterance for each in block.rounds] == share_ids(duel(rounds=4).utterances(3))
     assert {each.base.text for each in block.rounds} == {"base"}
     assert {each.candidate.text for each in block.rounds} == {"candidate"}
     assert min(block.seconds("base") + block.seconds("candidate")) >= 0.02
@@ -201,7 +205,7 @@ def test_a_warm_up_ends_when_times_are_steady(seconds: list[float], calls: int, 
 def test_a_slower_arm_is_seen(duel: Callable[..., Duel]) -> None:
     """An arm with half as much work again is that much slower, says that it was injected, and uses the processor."""
     base, slow = (arm(seconds_per_audio=0.05, injection=Injection(slow=factor)) for factor in (1.0, 1.5))
-    block = duel(base, slow, share=8).block(0)
+    block = duel(base, slow, rounds=8).block(0)
     ratio = median(c / b for b, c in zip(block.seconds("base"), block.seconds("candidate"), strict=True))
     assert block.failure is None
     assert 1.2 < ratio < 10  # a busy machine stretches work, and not sleep
@@ -214,7 +218,7 @@ def test_wrong_words_are_those_of_one_arm(duel: Callable[..., Duel]) -> None:
     """Words injected into one arm are changed there alone, the same way at every hearing of an utterance."""
     reply = ("a b c d e f g h i j",)
     spoiled = arm("candidate", Injection(wer=30), replies=reply)
-    block = duel(arm(replies=reply), spoiled, share=12).block(0)
+    block = duel(arm(replies=reply), spoiled, rounds=12).block(0)
     assert block.failure is None
     assert all(WRONG not in each.base.text for each in block.rounds)
     assert any(WRONG in each.candidate.text for each in block.rounds)
@@ -287,7 +291,7 @@ def test_a_failing_arm_ends_the_block(
     duel: Callable[..., Duel], *, side: str, fields: dict[str, Any], stage: str, kind: str, words: str
 ) -> None:
     """An arm that crashes, raises or cannot load ends the block, which says who, at what, how, and its last words."""
-    block = duel(**{side: arm(**fields)}, share=12).block(0)
+    block = duel(**{side: arm(**fields)}, rounds=12).block(0)
     failure = block.failure
     assert (failure.side, failure.stage, failure.kind) == (side, stage, kind)
     assert words in "\n".join(failure.log)
@@ -300,9 +304,9 @@ def test_a_failing_arm_ends_the_block(
 
 def test_rounds_before_a_crash_are_kept(duel: Callable[..., Duel]) -> None:
     """What was heard before a crash stands in the block, and the utterance of the crash in its failure."""
-    block = duel(candidate=arm(mishap="exits", mishap_at=9), share=12).block(0)
+    block = duel(candidate=arm(mishap="exits", mishap_at=9), rounds=12).block(0)
     assert 1 <= len(block.rounds) == 9 - len(block.candidate.warm_up)
-    assert block.failure.utterance == share_ids(duel(share=12).utterances(0))[len(block.rounds)]
+    assert block.failure.utterance == share_ids(duel(rounds=12).utterances(0))[len(block.rounds)]
     assert block.base.ready_s > 0
     assert block.candidate.cpu_s is None
 
@@ -435,7 +439,7 @@ def _wait_for(find: Callable[[], list[psutil.Process]], count: int) -> list[psut
     ("options", "why"),
     [
         ({"candidate": arm("two", threads=2)}, "base may use 1 threads and two 2"),
-        ({"share": 0}, "share must be 1 or more"),
+        ({"rounds": 0}, "rounds must be 1 or more"),
         ({"same_code": -1}, "same_code"),
         ({"same_code_every": 0}, "same_code_every"),
         ({"cores": set()}, "cannot pin"),

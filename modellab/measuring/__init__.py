@@ -1,1 +1,1 @@
-"""Where the clock meets a backend. Nothing else in the house times anything."""
+"""Where the clock meets a backend. Only the scenarios, which put it to work, read a clock besides."""

@@ -14,7 +14,8 @@ from modellab.measuring.accuracy import listen
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.clock import MONOTONIC, timed
 from modellab.measuring.memory import peak_memory_bytes
-from modellab.records.record import ColdStart, Failure
+from modellab.records.failure import Failure
+from modellab.records.record import ColdStart
 from modellab.speech.audio import read_audio
 from modellab.speech.utterance import Utterance
 

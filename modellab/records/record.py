@@ -6,22 +6,12 @@ from math import isfinite
 from typing import Literal, TypeAlias
 
 from modellab.errors import BadRecord
+from modellab.records.failure import Failure
+from modellab.records.scenario import Growth, Performance, Stream
+from modellab.records.schema import SCHEMA, refuse_unknown
 from modellab.speech.transcript import Transcript, Word
 
-SCHEMA = 2  # 2 added reference_words, facts, variation and cached, each with a default: lines of 1 are read as they are
-READABLE = (1, 2)
-
-Stage = Literal["read", "load", "transcribe", "crash"]
 Lane = Literal["accuracy", "timing", "variation"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why there is no transcript: where it went wrong, the error's class and its words."""
-
-    stage: Stage
-    kind: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +49,7 @@ class Record:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        _refuse_unknown_schema(self.schema)
+        refuse_unknown(self.schema)
         if (self.transcript is None) == (self.failure is None):
             raise BadRecord(f"record of {self.utterance!r}: either a transcript or a failure, not both or neither")
         if not all(isfinite(value) for value in (self.audio_duration_s, *self.transcribe_s)):
@@ -74,25 +64,30 @@ class Record:
 class ColdStart:
     """What a fresh process needed before its first answer, in seconds, and the most memory it ever held.
 
-    `import_s` is the runtime's import, `load_s` reading the weights, `first_call_s` the first utterance and
-    `total_s` all of it from the start of the process.
+    `process_s` is from the start of the process to its first own line, `import_s` the runtime's import, `load_s`
+    reading the weights, `first_call_s` the first utterance, `total_s` all of it from the start of the process, and
+    `steady_call_s` the same utterance once it is warm, which the total leaves out. `cached_share` is how much of the
+    weights lay in the page cache before, a fraction; None where nobody looked.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     model: str
     session: int
+    process_s: float | None = None
     import_s: float | None = None
     load_s: float | None = None
     first_call_s: float | None = None
     total_s: float | None = None
+    steady_call_s: float | None = None
+    cached_share: float | None = None
     peak_memory_bytes: int | None = None
     failure: Failure | None = None
     kind: Literal["cold_start"] = "cold_start"
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        _refuse_unknown_schema(self.schema)
+        refuse_unknown(self.schema)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,12 +124,7 @@ class Arrangement:
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
-        _refuse_unknown_schema(self.schema)
+        refuse_unknown(self.schema)
 
 
-Fact: TypeAlias = Record | ColdStart | Arrangement
-
-
-def _refuse_unknown_schema(schema: int) -> None:
-    if schema not in READABLE:
-        raise BadRecord(f"record of schema {schema}; this version reads schema {SCHEMA} and older: upgrade modellab")
+Fact: TypeAlias = Record | ColdStart | Arrangement | Performance | Stream | Growth

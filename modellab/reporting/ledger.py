@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from typing import NamedTuple, TypeVar
 
-from modellab.records.record import Arrangement, ColdStart, Failure, Lane, Record
+from modellab.records.failure import Failure
+from modellab.records.record import Arrangement, ColdStart, Lane, Record
+from modellab.records.scenario import Growth, Performance, Stream
 from modellab.records.store import Line, Torn
 from modellab.reporting.outcome import Outcome, Scorer
 from modellab.reporting.timing import Timed, Timing
@@ -28,6 +30,9 @@ class Ledger:
         timed: the seconds of each utterance in the timing lane, by model and corpus.
         varied: what was heard in another way, by model and corpus and by the way.
         arrangements: the crews that heard much speech.
+        performances: the scenarios that were performed.
+        streams: the utterances that were streamed, the last of each by model, corpus and utterance.
+        growths: how memory grew, the last of each by model and by what was done over and over.
         starts: the cold starts by model, of the last session that tried any: a resumed run measures them anew.
         models: the models of which there is a fact.
         torn: how many lines were cut short.
@@ -41,6 +46,9 @@ class Ledger:
         self.torn = 0
         self.varied: dict[tuple[Place, str], dict[str, Other]] = defaultdict(dict)
         self.arrangements: list[Arrangement] = []
+        self.performances: list[Performance] = []
+        self.streams: dict[tuple[Place, str], Stream] = {}
+        self.growths: dict[tuple[str, str], Growth] = {}
         self._scorer = Scorer()
         self._utterances = _Shared[str]()
         self._failures = _Shared[Failure]()
@@ -57,6 +65,12 @@ class Ledger:
             self.starts[line.model] = (*before, line) if same else (line,)
         elif isinstance(line, Record):
             self._enter(line)
+        elif isinstance(line, Performance):
+            self.performances.append(line)
+        elif isinstance(line, Stream):
+            self.streams[Place(line.model, line.corpus), line.utterance] = line
+        elif isinstance(line, Growth):
+            self.growths[line.model, line.turn] = line
         else:
             self.arrangements.append(line)
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import NamedTuple
 
-from modellab.records.record import Failure, Record
+from modellab.records.failure import Failure
+from modellab.records.record import Record
 from modellab.reporting.accuracy import is_silence, words_of
 from modellab.reporting.nonspeech import Nonspeech, nonspeech_of
 from modellab.scoring.memo import Memo

@@ -8,7 +8,8 @@ from operator import attrgetter
 from statistics import median
 
 from modellab.backends.spec import ModelSpec, parse_spec
-from modellab.records.record import Arrangement, ColdStart, Failure
+from modellab.records.failure import Failure
+from modellab.records.record import Arrangement, ColdStart
 from modellab.records.run import Run, Skipped
 from modellab.records.store import Line
 from modellab.reporting.accuracy import pool, spread_over

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modellab.records.record import Failure, Record
+from modellab.records.failure import Failure
+from modellab.records.record import Record
 
 # The fewest samples of which two lie beyond the quantile with 99 % confidence: n q^(n-1) (1-q) + q^n <= 0.01.
 # Below, the figure would be the luck of one or two rounds. The median is taken from three on.

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from modellab.records.record import Failure, Record
+from modellab.records.failure import Failure
+from modellab.records.record import Record
 from modellab.records.variation import LANGUAGE_UNTOLD, SEGMENT_TIMES, WORD_TIMES
 from modellab.reporting.accuracy import judge_utterance
 from modellab.reporting.alignment import pool_time_errors

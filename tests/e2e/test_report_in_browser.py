@@ -17,7 +17,8 @@ from rich.console import Console
 
 from modellab.errors import ReportToolMissing
 from modellab.records.environment import Environment
-from modellab.records.record import ColdStart, Failure, Record
+from modellab.records.failure import Failure
+from modellab.records.record import ColdStart, Record
 from modellab.records.run import CorpusFacts, ModelFacts, Session
 from modellab.records.store import Store
 from modellab.reporting.publish import Published, make_report

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from modellab.errors import BadAudio
 from modellab.records.environment import Environment
-from modellab.records.record import ColdStart, Failure, Record
+from modellab.records.failure import Failure
+from modellab.records.record import ColdStart, Record
 from modellab.records.run import CorpusFacts, ModelFacts, Session
 from modellab.records.store import Store
 from modellab.reporting.publish import make_report

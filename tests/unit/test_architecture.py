@@ -22,6 +22,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("backends",),
     ("records",),
     ("measuring",),
+    ("scenarios",),
     ("defaults",),
     ("arms",),
     ("verdicts",),

@@ -7,7 +7,8 @@ import pytest
 
 from modellab.gating.rules import Expectation, Rules
 from modellab.records.duel import Answer, ArmFacts, DuelBlock, DuelFailure, MachineFacts, Round
-from modellab.records.record import Failure, Record
+from modellab.records.failure import Failure
+from modellab.records.record import Record
 from modellab.speech.transcript import Transcript
 from modellab.verdicts.quality import Terms
 from modellab.verdicts.sequential import Plan

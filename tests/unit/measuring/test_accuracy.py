@@ -12,7 +12,8 @@ from modellab.errors import BadTranscript
 from modellab.measuring.accuracy import Place, hear, listen
 from modellab.measuring.clock import timed
 from modellab.measuring.model import Model
-from modellab.records.record import Failure, Record
+from modellab.records.failure import Failure
+from modellab.records.record import Record
 from modellab.speech import utterance as utterances
 from modellab.speech.audio import Audio, read_audio
 from modellab.speech.transcript import Transcript

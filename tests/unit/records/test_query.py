@@ -15,8 +15,9 @@ import pytest
 from modellab.cli import main
 from modellab.errors import BadQuery
 from modellab.records.environment import Environment
+from modellab.records.failure import Failure
 from modellab.records.query import VIEWS, Answer, ask
-from modellab.records.record import Arrangement, ColdStart, Failure, Record, Trial
+from modellab.records.record import Arrangement, ColdStart, Record, Trial
 from modellab.records.run import Session
 from modellab.records.store import Store, point_latest
 from modellab.speech.transcript import Segment, Transcript, Word

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from modellab.errors import BadRecord
-from modellab.records.record import ColdStart, Failure, Record
+from modellab.records.failure import Failure
+from modellab.records.record import ColdStart, Record
 from modellab.speech.transcript import Transcript
 
 MakeRecord = Callable[..., Record]
@@ -35,8 +36,8 @@ def test_seconds_are_finite(record: MakeRecord, field: str, bad: float) -> None:
 def test_another_schema_is_refused(record: MakeRecord) -> None:
     """A fact of a schema that this version does not know is refused, saying which and what helps."""
     for fact in (record(), ColdStart(model="m", session=1)):
-        with pytest.raises(BadRecord, match=r"schema 3.*upgrade"):
-            replace(fact, schema=3)
+        with pytest.raises(BadRecord, match=r"schema 4.*upgrade"):
+            replace(fact, schema=4)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pytest
 
 from modellab.errors import BadRecord, StoreFull
 from modellab.records.environment import Environment
-from modellab.records.record import ColdStart, Failure, Record
+from modellab.records.failure import Failure
+from modellab.records.record import ColdStart, Record
 from modellab.records.run import CorpusFacts, Run, Session, Skipped
 from modellab.records.store import Store, Torn, new_run_folder, point_latest
 from modellab.speech.transcript import Segment, Transcript, Word
@@ -166,7 +167,7 @@ def test_an_empty_line_is_nothing(store: Store, record: MakeRecord) -> None:
     ("change", "reason"),
     [
         ({"mood": "calm"}, "mood: Unexpected keyword"),
-        ({"schema": 3}, "schema 3; this version reads schema 2 and older"),
+        ({"schema": 4}, "schema 4; this version reads schema 3 and older"),
         ({"kind": "opinion"}, "opinion"),
         ({"session": "first"}, "session: Input should be a valid integer"),
         ({"transcript": None}, "either a transcript or a failure"),

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from modellab.records.environment import Environment
-from modellab.records.record import Failure, Record
+from modellab.records.failure import Failure
+from modellab.records.record import Record
 from modellab.records.run import CorpusFacts, ModelFacts, Run, Session
 from modellab.speech.transcript import Transcript
 

@@ -6,7 +6,8 @@ from datetime import date
 import pytest
 
 from modellab.backends.spec import parse_spec
-from modellab.records.record import ColdStart, Failure
+from modellab.records.failure import Failure
+from modellab.records.record import ColdStart
 from modellab.records.run import Skipped
 from modellab.records.store import Torn
 from modellab.reporting.accuracy import pool_scores, score_spoken, spread, worst_utterances

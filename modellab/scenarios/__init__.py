@@ -1,0 +1,1 @@
+"""Scenarios: a model put to work as its users would, and what that takes."""

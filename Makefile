@@ -10,7 +10,7 @@ OPTIONS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test test-e2e test-kill lint format types overhead bench-scoring bench-store bench-throughput bench-worker gpu-package bench-gpu gate-aa gate-power report constraints clean
+.PHONY: help bench performance test test-e2e test-kill lint format types overhead bench-scoring bench-store bench-throughput bench-worker bench-leak bench-pool gpu-package bench-gpu gate-aa gate-power report constraints clean
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -31,6 +31,13 @@ bench: $(STAMP) ## Measure: fetch weights and speech, run both lanes into one ru
 	stopped || $(BIN)/modellab report runs/latest --allure-results $(RESULTS) || status=$$?; \
 	exit $$status
 
+PERFORMANCE ?= reports/performance.md
+
+performance: $(STAMP) ## Measure what deployment meets: latency, throughput, rate, streams, memory (OPTIONS="--model ...")
+	@$(BIN)/modellab fetch
+	@$(BIN)/pytest benchmarks -m performance -n 0 --unbudgeted $(OPTIONS); status=$$?; \
+	[ $$status -le 1 ] && $(BIN)/modellab performance --output $(PERFORMANCE) && exit $$status
+
 report: $(STAMP) ## Write the report of the newest run again
 	@$(BIN)/modellab report runs/latest --allure-results $(RESULTS)
 
@@ -48,6 +55,12 @@ bench-throughput: $(STAMP) ## Measure how much sooner the accuracy lane hears a 
 
 bench-worker: $(STAMP) ## Measure what a model in a process of its own costs against one in this process
 	@$(BIN)/python benchmarks/worker.py
+
+bench-leak: $(STAMP) ## Measure whether memory grows over 200 transcriptions and 20 reloads, beside bare loops and a planted leak
+	@$(BIN)/python benchmarks/leak.py $(OPTIONS)
+
+bench-pool: $(STAMP) ## Measure whether 200 loads and unloads through a model pool leave memory behind, beside a planted leak
+	@$(BIN)/python benchmarks/pool.py $(OPTIONS)
 
 GPU ?= build/gpu
 SPEECH ?=

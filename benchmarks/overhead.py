@@ -1,8 +1,10 @@
-"""What the harness costs: the timing lane's path against a bare loop, over the same utterances and loaded model.
+"""What the harness costs, in this process and in a worker, against a bare loop over the same utterances.
 
-Both arms take turns in one process, in an order drawn by seed. The bare arm is what one would write by hand with
-faster-whisper: call the model, join its segments. The harness's arm does what the timing lane does for a round:
-options mapped, the clock, a finished transcript, a record written to disk. Prints a line a turn and the median ratio.
+Three arms take turns in one run, in an order drawn by seed. The bare arm is what one would write by hand with
+faster-whisper: call the model, join its segments. The harness's arm does, with the same loaded model, what the timing
+lane does for a round: options mapped, the clock, a finished transcript, a record written to disk. The worker's arm asks
+a process of its own, which holds the model again. Prints a line a turn; the median ratio of harness to bare; how far
+the two medians are apart; and what either way of ours takes beside the seconds that it writes down.
 
     python benchmarks/overhead.py [--model NAME] [--rounds N] [--threads N]
 """
@@ -12,10 +14,11 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 from faster_whisper import WhisperModel
 
@@ -26,8 +29,10 @@ from modellab.checkpoints.weights import Weights
 from modellab.corpora.registry import read_corpora
 from modellab.corpora.selection import Selection
 from modellab.measuring.accuracy import Place
+from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.clock import timed
 from modellab.measuring.latency import LatencyTrial
+from modellab.measuring.worker import Worker
 from modellab.records.environment import usable_cores
 from modellab.records.store import Store
 from modellab.sources.cache import cache_root
@@ -36,6 +41,8 @@ from modellab.speech.utterance import Corpus, Utterance
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 GOAL = 1.02
+P50_APART = 0.02
+SHARE, COST_S = 0.01, 0.001
 
 
 class Lent(FasterWhisper):
@@ -79,32 +86,62 @@ def harness_arm(model: WhisperModel, weights: Weights, corpus: Corpus, store: St
         for utterance in corpus
     }
 
-    def listen(utterance: Utterance) -> None:
+    def listen(utterance: Utterance) -> float:
         trials[utterance.id].hear(utterance)
-        for record in trials[utterance.id].records():
-            store.append(record)
+        (record,) = trials[utterance.id].records()
+        store.append(record)
+        return record.transcribe_s[-1]
 
     return listen
 
 
+def worker_arm(worker: Worker, corpus: Corpus) -> Callable[[Utterance], object]:
+    """Give the same in a process of its own, which answers with the seconds by its own clock."""
+    audios = {utterance.id: utterance.hear() for utterance in corpus}
+    return lambda utterance: worker.listen([audios[utterance.id]], utterance.language or None)[1]
+
+
+class Turn(NamedTuple):
+    """What an arm took for an utterance, and what it answered."""
+
+    seconds: float
+    answer: object
+
+
 def alternate(
-    bare: Callable[[Utterance], object],
-    harness: Callable[[Utterance], object],
-    turns: Sequence[Utterance],
-    random: Random,
-) -> list[float]:
-    """Give the ratio harness / bare of every turn, the order within a turn drawn by lot."""
-    arms = {"bare": bare, "harness": harness}
-    ratios = []
-    for number, utterance in enumerate(turns, start=1):
-        order = random.sample(sorted(arms), 2)
-        seconds = {name: timed(partial(arms[name], utterance))[1] for name in order}
-        ratios.append(seconds["harness"] / seconds["bare"])
+    arms: Mapping[str, Callable[[Utterance], object]], utterance: Utterance, order: Sequence[str]
+) -> dict[str, Turn]:
+    """Have every arm hear an utterance, in this order."""
+    told = {}
+    for name in order:
+        answer, seconds = timed(partial(arms[name], utterance))
+        told[name] = Turn(seconds, answer)
+    return told
+
+
+def report(turns: Sequence[Mapping[str, Turn]]) -> bool:
+    """Print what the harness costs in this process and in another; say whether all goals are met."""
+    bare, ours = ([turn[name].seconds for turn in turns] for name in ("bare", "harness"))
+    ratios = [own / alone for own, alone in zip(ours, bare, strict=True)]
+    quartiles, median = statistics.quantiles(ratios), statistics.median(ratios)
+    sys.stdout.write(
+        f"overhead: median ratio {median:.4f} over {len(ratios)} turns (goal: at most {GOAL}), "
+        f"quartiles {quartiles[0]:.4f} to {quartiles[2]:.4f}\n"
+    )
+    written = [float(str(turn["harness"].answer)) for turn in turns]
+    apart = statistics.median(written) / statistics.median(bare)
+    sys.stdout.write(f"p50: {apart:.4f} of the bare loop's (goal: within {P50_APART:.0%})\n")
+    good = [median <= GOAL, abs(apart - 1) <= P50_APART]
+    for name in ("harness", "worker"):
+        own = [turn[name].seconds - float(str(turn[name].answer)) for turn in turns]
+        share = statistics.median(cost / turn[name].seconds for cost, turn in zip(own, turns, strict=True))
+        cost_s = statistics.median(own)
         sys.stdout.write(
-            f"{number:3d} {utterance.id}: bare {seconds['bare']:.4f} s, harness {seconds['harness']:.4f} s, "
-            f"ratio {ratios[-1]:.4f}, {order[0]} first\n"
+            f"{name}: {1e3 * cost_s:.3f} ms a call beside what it measured, {share:.3%} of it "
+            f"(goal: under {SHARE:.0%} or {1e3 * COST_S:g} ms)\n"
         )
-    return ratios
+        good.append(share < SHARE or cost_s < COST_S)
+    return all(good)
 
 
 def main() -> int:
@@ -119,17 +156,21 @@ def main() -> int:
     weights = prepare(Registry.read(FIXTURES / "models.toml").get(options.model), "ctranslate2", cache)
     corpus = read_corpora(FIXTURES / "corpora.toml").read(Selection(source="librivox"), cache)
     model = WhisperModel(str(weights.folder), device="cpu", compute_type="int8", cpu_threads=options.threads)
-    with tempfile.TemporaryDirectory() as folder:
-        arms = bare_arm(model, corpus), harness_arm(model, weights, corpus, Store(Path(folder)))
-        for warm_up in arms:
+    apart = FasterWhisper(weights=weights, compute_type="int8", threads=options.threads)
+    turns, random = [], Random(options.seed)
+    with tempfile.TemporaryDirectory() as folder, Worker(blueprint=Blueprint.of("faster-whisper", apart)) as worker:
+        arms = {
+            "bare": bare_arm(model, corpus),
+            "harness": harness_arm(model, weights, corpus, Store(Path(folder))),
+            "worker": worker_arm(worker, corpus),
+        }
+        for warm_up in arms.values():
             warm_up(corpus.utterances[0])
-        ratios = alternate(*arms, corpus.utterances * options.rounds, Random(options.seed))
-    median = statistics.median(ratios)
-    sys.stdout.write(
-        f"overhead: median ratio {median:.4f} over {len(ratios)} turns (goal: at most {GOAL}), "
-        f"quartiles {statistics.quantiles(ratios)[0]:.4f} to {statistics.quantiles(ratios)[2]:.4f}\n"
-    )
-    return 0 if median <= GOAL else 1
+        for utterance in corpus.utterances * options.rounds:
+            turns.append(alternate(arms, utterance, random.sample(sorted(arms), len(arms))))
+            told = ", ".join(f"{name} {turn.seconds:.4f} s" for name, turn in turns[-1].items())
+            sys.stdout.write(f"{len(turns):3d} {utterance.id}: {told}\n")
+    return 0 if report(turns) else 1
 
 
 if __name__ == "__main__":

@@ -6,12 +6,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from modellab.commands import compare, conditions, corpora, fetch, gate, history, models, query, report, rescore
+from modellab.commands import (
+    compare,
+    conditions,
+    corpora,
+    fetch,
+    gate,
+    history,
+    models,
+    performance,
+    profile,
+    query,
+    report,
+    rescore,
+)
 from modellab.errors import ModelLabError
 from modellab.sources.cache import CACHE_VARIABLE
 
 FIXTURES = Path("fixtures")
-COMMANDS = (models, corpora, conditions, fetch, report, compare, rescore, query, gate, history)
+COMMANDS = (models, corpora, conditions, fetch, report, compare, rescore, query, gate, history, profile, performance)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,10 +8,11 @@ from typing import Any
 
 from modellab.backends.base import DecodeOptions
 from modellab.errors import BadDefinition
+from modellab.scenarios.programme import Programme
 from modellab.sources.table import Table
 
 _LISTS = ("model", "backend", "device", "corpus", "timed_corpus", "nonspeech_corpus")
-_KEYS = ("schema", *_LISTS, "batch_size", "rounds", "seed", "compute_type", "decode")
+_KEYS = ("schema", *_LISTS, "batch_size", "rounds", "seed", "compute_type", "decode", "performance")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Defaults:
     rounds: int
     seed: int
     decode: DecodeOptions = field(default_factory=DecodeOptions)
+    programme: Programme = field(default_factory=Programme)
 
     def compute_types_of(self, backend: str) -> tuple[str, ...]:
         """Give the compute types that a backend is run in."""
@@ -61,6 +63,7 @@ def read_defaults(path: Path) -> Defaults:
         rounds=table.optional_count("rounds") or 1,
         seed=table.optional_count("seed") or 0,
         decode=_decode(table.table("decode", [f.name for f in fields(DecodeOptions)])),
+        programme=_programme(table),
     )
 
 
@@ -69,3 +72,17 @@ def _decode(table: Table) -> DecodeOptions:
     if "temperatures" in values:
         values["temperatures"] = tuple(values["temperatures"])
     return DecodeOptions(**values)
+
+
+def _programme(table: Table) -> Programme:
+    if "performance" not in table.values:
+        return Programme()
+    own = table.table("performance", [f.name for f in fields(Programme)])
+    defaults = Programme()
+    return Programme(**{name: _like(getattr(defaults, name), own, name) for name in own.values})
+
+
+def _like(default: object, table: Table, key: str) -> Any:  # noqa: ANN401 - as the default is
+    if isinstance(default, tuple):
+        return table.counts(key)
+    return table.optional_count(key) if isinstance(default, int) else table.optional_number(key)

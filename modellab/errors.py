@@ -9,16 +9,22 @@ ModelLabError
 ├── WrongHash            a file is not the one that was named
 ├── BadCheckpoint        weights whose layout or content a runtime cannot use
 ├── BackendUnavailable   a runtime, device or compute type this machine lacks
+├── RemoteFailed         a server that was asked over HTTP refused, failed, hung or cut the connection
 ├── BadTranscript        a runtime answered something that is not a transcript of what it was given
 ├── BadFrame             bytes between two processes that are not what they agreed on
 ├── WorkerError          a child process that hosts a backend has no answer
 │   ├── BackendRaised    its backend raised; the worker lives on
-│   └── WorkerFailed     it could not start, ended, hung or answered nonsense; the worker is gone
+│   ├── WorkerFailed     it could not start, ended, hung or answered nonsense; the worker is gone
+│   └── LoadFailed       a pool could not load it, and does not try again yet
+├── ModelTooLarge        a model that would not fit into a pool that holds nothing else
+├── PoolBusy             a model that a pool cannot lend now; later it may
+├── PoolClosed           a pool that lends nothing more
 ├── BadRecord            a record or run file that cannot be read back
 ├── BadQuery             a question to the records of runs that has no answer
 ├── StoreFull            a record that could not be written whole
 ├── ScoreMismatch        two scores that do not add
 ├── MeasurementRefused   a measurement that would mean nothing
+├── SensorUnreadable     a sensor of the machine that is not there, or does not tell
 ├── NoRevision           a revision that git cannot give
 ├── NothingToCompare     two arms that are one and the same
 ├── ArmUnavailable       an environment of an arm that cannot be made, or cannot host a worker
@@ -73,6 +79,10 @@ class BackendUnavailable(ModelLabError):
     """A runtime, device or compute type that cannot run on this machine."""
 
 
+class RemoteFailed(ModelLabError):
+    """A server that was asked over HTTP gave no answer: it refused, failed, hung or cut the connection."""
+
+
 class BadTranscript(ModelLabError):
     """A backend returned something other than one finished transcript per audio."""
 
@@ -85,7 +95,7 @@ class WorkerError(ModelLabError):
     """A backend in a child process gave no answer.
 
     Attributes:
-        stage: what it was asked for: start, load, transcribe, memory or cpu.
+        stage: what it was asked for: start, load, unload, transcribe, memory or cpu.
         kind: why, in a word, as a record counts it.
     """
 
@@ -101,13 +111,41 @@ class BackendRaised(WorkerError):
 class WorkerFailed(WorkerError):
     """A child process could not start, ended, hung or answered nonsense; it is gone.
 
-    `kind` is the signal that ended it (SIGKILL), its exit code (exit 3), TimeoutExpired, BadFrame, WrongProtocol,
-    NotLoaded, or the error that kept it from starting. `log` holds the last lines of its log, oldest first.
+    `kind` is the signal that ended it (SIGKILL), OutOfMemory where the kernel killed it for that, its exit code
+    (exit 3), TimeoutExpired, BadFrame, WrongProtocol, NotLoaded, or the error that kept it from starting. `log` holds
+    the last lines of its log, oldest first.
     """
 
     def __init__(self, message: str, *, stage: str, kind: str, log: tuple[str, ...] = ()) -> None:
         self.log = log
         super().__init__("\n".join((message, *log)), stage=stage, kind=kind)
+
+
+class LoadFailed(WorkerError):
+    """A pool could not load a model: `kind` is that of the load's error, the message its words.
+
+    `retry_after_s` is how long the pool does not try again, in seconds.
+    """
+
+    def __init__(self, message: str, *, kind: str, retry_after_s: float) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message, stage="load", kind=kind)
+
+
+class ModelTooLarge(ModelLabError):
+    """A model that would not fit into a pool that holds nothing else."""
+
+
+class PoolBusy(ModelLabError):
+    """A model that a pool cannot lend now; `retry_after_s` guesses when it may, in seconds."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class PoolClosed(ModelLabError):
+    """A pool that is being drained, and lends nothing more."""
 
 
 class BadRecord(ModelLabError):
@@ -128,6 +166,10 @@ class ScoreMismatch(ModelLabError):
 
 class MeasurementRefused(ModelLabError):
     """A measurement was asked for where it would mean nothing."""
+
+
+class SensorUnreadable(ModelLabError):
+    """A sensor of the machine is not there or does not tell; the message says why. What it would say stays absent."""
 
 
 class NoRevision(ModelLabError):

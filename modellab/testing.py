@@ -14,6 +14,8 @@ from modellab.speech.transcript import Segment, Transcript
 
 Mishap = Literal["raises", "aborts", "exits", "hangs", "prints"]
 
+_LEAKED: list[bytes] = []
+
 
 @dataclass(kw_only=True)
 class FakeBackend(Backend):
@@ -22,6 +24,8 @@ class FakeBackend(Backend):
     Each audio takes `seconds_per_audio`. On the audio numbered `mishap_at`, counted from 0, or on every load where that
     is None, the `mishap` happens: it raises a RuntimeError, aborts or ends its process, hangs for an hour, or prints
     to standard output and goes on.
+    For every audio it keeps `leaks_bytes` of memory, written to, until its process ends, closed or not; a batch of more
+    than `most_audios` raises a MemoryError.
     `load_error` and `listen_error` are raised where they are set. `loads`, `closes` and `batches` count what was asked
     of it; `batches` holds the size of each.
     """
@@ -36,6 +40,8 @@ class FakeBackend(Backend):
     seconds_per_audio: float = 0.0
     mishap: Mishap | None = None
     mishap_at: int | None = 0
+    leaks_bytes: int = 0
+    most_audios: int | None = None
     listen: Callable[[Audio], str] | None = field(default=None, init=False, repr=False)
     load_error: Exception | None = field(default=None, init=False, repr=False)
     listen_error: Exception | None = field(default=None, init=False, repr=False)
@@ -61,6 +67,8 @@ class FakeBackend(Backend):
         """Give the next replies, or fail as told."""
         if self.listen_error:
             raise self.listen_error
+        if self.most_audios is not None and len(audios) > self.most_audios:
+            raise MemoryError(f"told to hold {self.most_audios} audios at most, not {len(audios)}")
         self.batches.append(len(audios))
         return [self._write(audio, self.decode.language or language) for audio in audios]
 
@@ -71,6 +79,8 @@ class FakeBackend(Backend):
     def _write(self, audio: Audio, language: str | None) -> Transcript:
         number, self.heard = self.heard, self.heard + 1
         time.sleep(self.seconds_per_audio)
+        if self.leaks_bytes:
+            _LEAKED.append(b"x" * self.leaks_bytes)
         if self.mishap and number == self.mishap_at:
             _happen(self.mishap)
         text = self.listen(audio) if self.listen else self.replies[number % len(self.replies)]

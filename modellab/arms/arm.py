@@ -1,6 +1,6 @@
 """ArmDefinition: one side of a comparison: where its workers run, and what they host."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from modellab.arms.provision import provide
 from modellab.arms.surroundings import Surroundings
 from modellab.backends.base import NO_WEIGHTS
 from modellab.backends.spec import ModelSpec
-from modellab.checkpoints.registry import Registry
+from modellab.checkpoints.registry import Option, Registry
 from modellab.errors import ArmUnavailable
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.contender import Contender
@@ -51,10 +51,14 @@ class ArmDefinition:
             SourceUnreachable, WrongHash, BadCheckpoint, BackendUnavailable, UnknownName: when it has no weights.
         """
         weights = None
+        options: Mapping[str, Option] = {}
         if (layout := self._layout(spec.backend)) != NO_WEIGHTS:
             given = provide(spec.checkpoint, layout, self.definition.checkpoints, self.checkpoints, self.cache)
             weights = asdict(given) | {"folder": str(given.folder)}
+        elif spec.checkpoint in self.definition.checkpoints.names:
+            options = self.definition.checkpoints.get(spec.checkpoint).options
         stated = {
+            **options,
             "weights": weights,
             "device": spec.device,
             "compute_type": spec.compute_type,

@@ -1,9 +1,9 @@
 """Backend: what every runtime looks like to the bench. DecodeOptions: how it is asked to listen."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal, Protocol, Self, get_args
+from typing import ClassVar, Literal, Protocol, Self, TypeAlias, get_args
 
 from typing_extensions import TypeAliasType
 
@@ -13,6 +13,8 @@ from modellab.speech.audio import Audio
 from modellab.speech.transcript import Transcript
 
 JsonValue = TypeAliasType("JsonValue", "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None")
+
+Stages: TypeAlias = Mapping[str, Sequence[tuple[object, str]]]  # by name: owners, and which attribute of theirs
 
 NO_WEIGHTS = "none"  # the layout of a runtime that needs no weights of ours
 
@@ -124,6 +126,18 @@ class Backend(ABC):
 
     def close(self) -> None:  # noqa: B027 - optional: not every runtime holds anything
         """Give the memory back; harmless when called again."""
+
+    def stages(self) -> Stages:
+        """Say what a loaded backend calls at each stage, so that a stopwatch can be laid around it.
+
+        The stages of a speech model are called features, encoder, decoder and detokenise. Each names functions of a
+        module, or methods of a class or an object, that are no generators; one may call another. Empty where a runtime
+        cannot be looked into.
+        """
+        return {}
+
+    def settle(self) -> None:  # noqa: B027 - optional: most calls have computed when they return
+        """Wait until the device has done all that it was asked for."""
 
     def not_honoured(self) -> tuple[str, ...]:
         """Give the names of the decode options that were asked for and that this runtime cannot follow."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from modellab.backends.base import Backend
+from modellab.backends.base import Backend, Stages
 from modellab.backends.device import device_refusal
 from modellab.checkpoints.weights import Weights
 from modellab.errors import BadCheckpoint
@@ -72,6 +72,22 @@ class FasterWhisper(Backend):
     def close(self) -> None:
         """Drop the model."""
         self._model = None
+
+    def stages(self) -> Stages:
+        """Name the spectrum, CTranslate2's calls and the tokenizer; CTranslate2 waits for a GPU before it returns.
+
+        Its `generate` would encode too, but faster-whisper encodes first and hands it what came of that.
+        """
+        from faster_whisper.tokenizer import Tokenizer
+
+        assert self._model is not None, "load() comes first"
+        runtime = type(self._model.model)
+        return {
+            "features": [(type(self._model.feature_extractor), "__call__")],
+            "encoder": [(self._model, "encode")],
+            "decoder": [(runtime, "generate"), (runtime, "align"), (runtime, "detect_language")],
+            "detokenise": [(Tokenizer, "decode"), (Tokenizer, "decode_with_timestamps")],
+        }
 
     def _listen(self, audio: Audio, language: str | None) -> Transcript:
         assert self._model is not None, "load() comes first"

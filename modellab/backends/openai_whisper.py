@@ -6,11 +6,12 @@ Source: https://github.com/openai/whisper (MIT).
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from modellab.backends.base import Backend
-from modellab.backends.device import torch_refusal
+from modellab.backends.base import Backend, Stages
+from modellab.backends.device import settle, torch_refusal
 from modellab.checkpoints.weights import Weights
 from modellab.errors import BadCheckpoint
 from modellab.speech.audio import Audio
@@ -54,16 +55,33 @@ class OpenAIWhisper(Backend):
         except (RuntimeError, KeyError, TypeError, EOFError, UnpicklingError) as error:
             raise BadCheckpoint(f"openai-whisper cannot load {path}: {error}") from error
         self._point_at_alignment_heads(self._model)
+        self.settle()
 
     def transcribe(self, audios: Sequence[Audio], language: str | None = None) -> Sequence[Transcript]:
         """Give one finished transcript per audio; a GPU has finished its work when this returns."""
         transcripts = [self._listen(audio, self.decode.language or language) for audio in audios]
-        self._synchronise()
+        self.settle()
         return transcripts
 
     def close(self) -> None:
         """Drop the model."""
         self._model = None
+
+    def stages(self) -> Stages:
+        """Name the spectrum, the two halves of the model, and the tokenizer, of which each call makes its own."""
+        from whisper.tokenizer import Tokenizer
+
+        assert self._model is not None, "load() comes first"
+        return {
+            "features": [(import_module("whisper.transcribe"), "log_mel_spectrogram")],
+            "encoder": [(self._model.encoder, "forward")],
+            "decoder": [(self._model.decoder, "forward")],
+            "detokenise": [(Tokenizer, "decode"), (Tokenizer, "decode_with_timestamps")],
+        }
+
+    def settle(self) -> None:
+        """Wait for the GPU."""
+        settle(self.device)
 
     def _listen(self, audio: Audio, language: str | None) -> Transcript:
         assert self._model is not None, "load() comes first"
@@ -96,12 +114,6 @@ class OpenAIWhisper(Backend):
         for layer, head in heads:
             mask[layer, head] = True
         model.register_buffer("alignment_heads", mask.to_sparse(), persistent=False)
-
-    def _synchronise(self) -> None:
-        if self.device.startswith("cuda"):
-            import torch
-
-            torch.cuda.synchronize(self.device)
 
 
 def _segment(piece: Mapping[str, Any]) -> Segment:

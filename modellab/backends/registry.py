@@ -1,9 +1,11 @@
 """Which runtimes there are: a name maps to one class, by entry point, so that anybody's package can add one."""
 
+from dataclasses import MISSING, fields
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 
-from modellab.backends.base import Backend
-from modellab.errors import BackendUnavailable, UnknownName
+from modellab.backends.base import NO_WEIGHTS, Backend
+from modellab.checkpoints.registry import Checkpoint
+from modellab.errors import BackendUnavailable, BadDefinition, UnknownName
 
 GROUP = "modellab.backends"
 COMPUTE_TYPES = ("float32", "float16", "bfloat16", "int8", "int8_float16")
@@ -53,6 +55,32 @@ def refusal(name: str, device: str, compute_type: str) -> str | None:
     if runtime_version(name) is None:
         return f"backend {name!r} needs package {backend.package!r}: pip install 'modellab[{name}]'"
     return backend.refusal(device, compute_type)
+
+
+def misfit(name: str, checkpoint: Checkpoint) -> str | None:
+    """Say why a backend cannot run a checkpoint, whatever the machine; None where it can. Nothing is fetched.
+
+    A checkpoint that lies elsewhere is for a backend that takes its options; a backend that wants options is for
+    such a checkpoint.
+
+    Raises:
+        UnknownName: when no backend has this name.
+    """
+    backend = backend_class(name)
+    if checkpoint.elsewhere and backend.layout != NO_WEIGHTS:
+        return f"{checkpoint.name} has no files, and backend {name!r} needs weights in the layout {backend.layout!r}"
+    own = [field for field in fields(backend) if field.init and field.name not in {f.name for f in fields(Backend)}]
+    names = [field.name for field in own]
+    if unknown := ", ".join(key for key in checkpoint.options if key not in names):
+        return f"{checkpoint.name} has options that backend {name!r} lacks: {unknown}; it has {', '.join(names)}"
+    wanted = [f.name for f in own if f.default is MISSING and f.default_factory is MISSING]
+    if missing := ", ".join(key for key in wanted if key not in checkpoint.options):
+        return f"backend {name!r} wants options that {checkpoint.name} does not state: {missing}"
+    try:
+        backend(weights=None, **checkpoint.options)  # type: ignore[arg-type]
+    except BadDefinition as error:
+        return f"{checkpoint.name}: {error}"
+    return None
 
 
 def _found() -> dict[str, EntryPoint]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from modellab.backends.base import Backend
-from modellab.backends.device import torch_refusal
+from modellab.backends.base import Backend, Stages
+from modellab.backends.device import settle, torch_refusal
 from modellab.checkpoints.weights import Weights
 from modellab.errors import BadCheckpoint
 from modellab.speech.audio import SAMPLE_RATE_HZ, Audio
@@ -65,6 +65,7 @@ class Transformers(Backend):
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise BadCheckpoint(f"transformers cannot load {folder}: {error}") from error
         self._model = model.to(self.device).eval()
+        self.settle()
 
     def transcribe(self, audios: Sequence[Audio], language: str | None = None) -> Sequence[Transcript]:
         """Give one finished transcript per audio; those longer than a window are heard one by one.
@@ -86,6 +87,25 @@ class Transformers(Backend):
             import torch
 
             torch.cuda.empty_cache()
+
+    def stages(self) -> Stages:
+        """Name the spectra with their way to the device, the model's halves and output, and the tokenizer."""
+        assert self._model is not None, "load() comes first"
+        assert self._processor is not None, "load() comes first"
+        return {
+            "features": [
+                (type(self._processor.feature_extractor), "__call__"),
+                (type(self), "_features"),
+                (type(self), "_to_device"),
+            ],
+            "encoder": [(self._model.model.encoder, "forward")],
+            "decoder": [(self._model.model.decoder, "forward"), (self._model.proj_out, "forward")],
+            "detokenise": [(self._processor.tokenizer, "decode")],
+        }
+
+    def settle(self) -> None:
+        """Wait for the GPU."""
+        settle(self.device)
 
     def not_honoured(self) -> tuple[str, ...]:
         """Give the options that cannot be followed: of times, those of segments only."""

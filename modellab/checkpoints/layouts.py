@@ -20,9 +20,11 @@ def prepare(checkpoint: Checkpoint, layout: str, cache: Path) -> Weights:
     Raises:
         SourceUnreachable: when no source can give its files.
         WrongHash: when the sources give other files than were pinned.
-        BadCheckpoint: when its files do not convert to this layout.
+        BadCheckpoint: when its files do not convert to this layout, or it has none.
         BackendUnavailable: when a package that the conversion needs is not installed.
     """
+    if checkpoint.elsewhere:
+        raise BadCheckpoint(f"{checkpoint.name} lies elsewhere ({checkpoint.upstream}): there are no files to fetch")
     convert = _conversion(checkpoint, layout)
     original = obtain(checkpoint.fileset, _original(checkpoint, cache))
     folder = original
@@ -50,6 +52,8 @@ def locate(checkpoint: Checkpoint, layout: str, cache: Path) -> Path | None:
 
 def weights_sha256(checkpoint: Checkpoint, cache: Path) -> str | None:
     """Give the hash of a checkpoint's weights: the pinned one, else that of the file in the cache, else None."""
+    if checkpoint.elsewhere:
+        return None
     name = WEIGHTS_FILE[checkpoint.layout]
     seen = verified(_original(checkpoint, cache)).get(name)
     return checkpoint.weights_sha256 or (seen.sha256 if seen else None)

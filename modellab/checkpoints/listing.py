@@ -15,8 +15,8 @@ class CheckpointRow:
     """One checkpoint as a person wants to see it.
 
     `sources` say where it would come from, in the order they are tried. `size_bytes` is what there is to fetch, None
-    where unknown; `disk_bytes` is what all its layouts take on this disk now. `present` names the layouts that are
-    there, whole. `unpinned` names the files whose hash is only trusted on first use.
+    where unknown or nothing; `disk_bytes` is what all its layouts take on this disk now. `present` names the layouts
+    that are there, whole. `unpinned` names the files whose hash is only trusted on first use.
     """
 
     name: str
@@ -29,11 +29,12 @@ class CheckpointRow:
     disk_bytes: int
     present: tuple[str, ...]
     unpinned: tuple[str, ...]
+    elsewhere: bool = False
 
     @property
     def pinned(self) -> bool:
-        """Whether the hash of every file was known before it was fetched."""
-        return not self.unpinned
+        """Whether the hash of every file was known before it was fetched; never of a model that lies elsewhere."""
+        return not (self.unpinned or self.elsewhere)
 
 
 def list_checkpoints(checkpoints: Iterable[Checkpoint], cache: Path) -> tuple[CheckpointRow, ...]:
@@ -53,4 +54,5 @@ def _row(checkpoint: Checkpoint, cache: Path) -> CheckpointRow:
         disk_bytes=disk_bytes(checkpoint, cache),
         present=tuple(layout for layout in get_args(Layout) if is_present(checkpoint, layout, cache)),
         unpinned=tuple(file.name for file in checkpoint.files if file.sha256 is None),
+        elsewhere=checkpoint.elsewhere,
     )

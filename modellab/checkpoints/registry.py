@@ -1,10 +1,11 @@
 """Registry: the checkpoints that a definition file names."""
 
+import re
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast, get_args
+from typing import Literal, TypedDict, cast, get_args
 
 from modellab.checkpoints.weights import Layout
 from modellab.errors import BadDefinition, UnknownName
@@ -21,7 +22,13 @@ WEIGHTS_FILE: dict[str, str] = {
     "transformers": "model.safetensors",
 }
 
-_KEYS = ("architecture", "layout", "languages", "license", "upstream", "revision", "files", "sources")
+_KEYS = ("architecture", "languages", "license", "upstream", "revision")
+_FILE_KEYS = ("layout", "files", "sources")
+_OPTIONS = "options"  # instead of files: the model lies elsewhere, and they say where
+
+_WITH_USER = re.compile("//[^/?#]*@")
+
+Option = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,33 +37,42 @@ class Checkpoint:
 
     `layout` is that of its files. `languages` are ISO 639-1 codes; `("*",)` means many. `license` is an SPDX name.
     `revision` is the commit of `upstream`, or a branch where nobody has pinned one.
+
+    A model that lies elsewhere, such as on a server, has no files: its layout is "none", and `options` are what the
+    backend that asks for it is told.
     """
 
     name: str
     architecture: str
-    layout: Layout
+    layout: Layout | Literal["none"]
     languages: tuple[str, ...]
     license: str
     upstream: str
     revision: str
     files: tuple[PinnedFile, ...]
     sources: tuple[Source, ...]
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it has no files that could be fetched."""
+        return not self.files
 
     @property
     def pinned(self) -> bool:
-        """Whether the hash of every file was known before it was fetched."""
-        return all(file.sha256 is not None for file in self.files)
+        """Whether the hash of every file was known before it was fetched; never of a model that lies elsewhere."""
+        return not self.elsewhere and all(file.sha256 is not None for file in self.files)
 
     @property
     def weights_sha256(self) -> str | None:
-        """The pinned hash of the weights file; None where it is not pinned."""
-        return next(file.sha256 for file in self.files if file.name == WEIGHTS_FILE[self.layout])
+        """The pinned hash of the weights file; None where it is not pinned, or lies elsewhere."""
+        return next((file.sha256 for file in self.files if file.name == WEIGHTS_FILE[self.layout]), None)
 
     @property
     def size_bytes(self) -> int | None:
-        """Bytes of all files together; None where some size is not known."""
+        """Bytes of all files together; None where some size is not known, or all lie elsewhere."""
         sizes = [file.size_bytes for file in self.files]
-        return None if None in sizes else sum(size or 0 for size in sizes)
+        return None if self.elsewhere or None in sizes else sum(size or 0 for size in sizes)
 
     @property
     def fileset(self) -> FileSet:
@@ -120,19 +136,41 @@ def _checkpoint(name: str, value: object, path: Path) -> Checkpoint:
     where = f"{path}, checkpoint {name!r}"
     if not name.replace("-", "").replace(".", "").replace("_", "").isalnum() or not name[0].isalnum():
         raise BadDefinition(f"{where}: a name is of letters, digits, '-', '.' and '_', for it names a folder too")
-    table = Table.read(value, where, _KEYS)
-    layout = cast("Layout", table.choice("layout", get_args(Layout)))
-    files = read_files(table.table("files"))
-    if WEIGHTS_FILE[layout] not in {file.name for file in files}:
-        raise BadDefinition(f"{where}, files: the layout {layout} has its weights in {WEIGHTS_FILE[layout]!r}")
-    return Checkpoint(
+    elsewhere = isinstance(value, Mapping) and _OPTIONS in value
+    table = Table.read(value, where, (*_KEYS, *((_OPTIONS,) if elsewhere else _FILE_KEYS)))
+    about = _About(
         name=name,
         architecture=table.text("architecture"),
-        layout=layout,
         languages=table.texts("languages"),
         license=table.text("license"),
         upstream=table.text("upstream"),
         revision=table.text("revision"),
-        files=files,
-        sources=read_sources(table, path.parent),
     )
+    if elsewhere:
+        return Checkpoint(**about, layout="none", files=(), sources=(), options=_options(table.table(_OPTIONS)))
+    layout = cast("Layout", table.choice("layout", get_args(Layout)))
+    files = read_files(table.table("files"))
+    if WEIGHTS_FILE[layout] not in {file.name for file in files}:
+        raise BadDefinition(f"{where}, files: the layout {layout} has its weights in {WEIGHTS_FILE[layout]!r}")
+    return Checkpoint(**about, layout=layout, files=files, sources=read_sources(table, path.parent))
+
+
+class _About(TypedDict):
+    """What is stated of every checkpoint."""
+
+    name: str
+    architecture: str
+    languages: tuple[str, ...]
+    license: str
+    upstream: str
+    revision: str
+
+
+def _options(table: Table) -> dict[str, Option]:
+    """Give the options of a model that lies elsewhere; they go into records, so that none may hold a password."""
+    for key, value in table.values.items():
+        if not isinstance(value, Option):
+            raise table.refusal(key, "a text, a number, true or false")
+        if isinstance(value, str) and _WITH_USER.search(value):
+            raise BadDefinition(f"{table.where}: {key} holds a user or a password, which would stand in every record")
+    return cast("dict[str, Option]", dict(table.values))

@@ -10,6 +10,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _fetch_bench(options: argparse.Namespace) -> None:
+    from modellab.backends.base import NO_WEIGHTS
     from modellab.backends.registry import backend_class
     from modellab.checkpoints.layouts import prepare
     from modellab.checkpoints.registry import Registry
@@ -21,7 +22,8 @@ def _fetch_bench(options: argparse.Namespace) -> None:
     defaults, cache = read_defaults(options.fixtures / "bench.toml"), cache_root(options.cache_dir)
     registry, corpora = Registry.read(options.fixtures / "models.toml"), read_corpora(options.fixtures / "corpora.toml")
     for layout in {backend_class(name).layout: None for name in defaults.backends}:
-        for name in defaults.models:
-            prepare(registry.get(name), layout, cache)
+        for checkpoint in map(registry.get, defaults.models):
+            if layout != NO_WEIGHTS and not checkpoint.elsewhere:
+                prepare(checkpoint, layout, cache)
     for name in defaults.corpora:
         corpora.read(parse_selection(name), cache)

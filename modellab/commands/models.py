@@ -34,10 +34,10 @@ def _list_models(options: argparse.Namespace) -> None:
             row.name,
             "many" if "*" in row.languages or len(row.languages) > LANGUAGES_SHOWN else ", ".join(row.languages),
             row.license,
-            ",\n".join(row.sources),
-            size,
+            row.upstream if row.elsewhere else ",\n".join(row.sources),
+            "no files" if row.elsewhere else size,
             f"{row.disk_bytes / _MEBIBYTE:.0f} MiB" if row.present else "no",
-            "yes" if row.pinned else f"{len(row.unpinned)} files not",
+            "yes" if row.pinned else "no" if row.elsewhere else f"{len(row.unpinned)} files not",
         )
     console().print(table)
     print(f"cache: {cache}")

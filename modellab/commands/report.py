@@ -27,10 +27,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help=f"how much audio report.html may hold, that of the worst utterances first; 0 for none "
         f"({AUDIO_BUDGET_MIB})",
     )
+    report.add_argument("--price", metavar="MACHINE", help="say what an hour of audio costs: one of prices.toml")
     report.set_defaults(run=_report)
 
 
 def _report(options: argparse.Namespace) -> None:
+    from modellab.commands.performance import price_of
     from modellab.commands.replay import Replay
     from modellab.records.store import Store
     from modellab.reporting.publish import make_report
@@ -51,6 +53,7 @@ def _report(options: argparse.Namespace) -> None:
         env=os.environ,
         listen=listen,
         audio_budget_bytes=int(options.audio_budget_mib * (1 << 20)),
+        price=price_of(options.fixtures, options.price) if options.price else None,
     )
     print(f"report: {published.markdown}")
     print(f"report: {published.page} (opens from disk)")

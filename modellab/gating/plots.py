@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from modellab.gating.history import Entry
-from modellab.reporting.plots import draw_png
+from modellab.reporting.picture import draw_png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

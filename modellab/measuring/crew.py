@@ -16,10 +16,10 @@ from modellab.speech.utterance import Utterance
 
 
 class Replica:
-    """A model in a process of its own, started at first use, and again after it died."""
+    """A model in a process of its own, a `worker`, started at first use, and again after it died."""
 
     def __init__(self, worker: Worker) -> None:
-        self._worker = worker
+        self.worker = worker
 
     @property
     def backend(self) -> Worker:
@@ -29,17 +29,17 @@ class Replica:
             WorkerFailed: when the process cannot be started, or dies on the way.
             BackendRaised: when the backend cannot be built or loaded in it.
         """
-        if not self._worker.alive:
-            self._worker.load()
-        return self._worker
+        if not self.worker.alive:
+            self.worker.load()
+        return self.worker
 
     def kill(self) -> None:
         """End the process at once, from any thread."""
-        self._worker.kill()
+        self.worker.kill()
 
     def close(self) -> None:
         """End the process; harmless when called again."""
-        self._worker.close()
+        self.worker.close()
 
 
 class Crew:

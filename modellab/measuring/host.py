@@ -6,6 +6,7 @@ speaks the protocol over its standard streams. What anything else prints goes to
 """
 
 import faulthandler
+import gc
 import os
 import time
 import traceback
@@ -18,7 +19,7 @@ from platform import python_version
 from typing import Any
 
 from modellab.backends.base import Backend
-from modellab.errors import kind_of
+from modellab.errors import UnknownName, kind_of
 from modellab.measuring.accuracy import listen
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.channel import Channel
@@ -40,23 +41,41 @@ class Host:
 
     def serve(self) -> None:
         """Say hello and answer; what the backend raises is an answer too."""
-        answers = {
+        self.channel.send(Frame(header=asdict(Hello.of_this_process())).encoded())
+        while (request := self.channel.receive()).header["ask"] != "close":
+            self.channel.send(_answer(self._do, request))
+        if self.backend is not None:
+            self.backend.close()
+
+    def _do(self, request: Frame) -> dict[str, Any]:
+        does: dict[str, Callable[[Frame], dict[str, Any]]] = {
             "load": self._load,
+            "unload": self._unload,
             "transcribe": self._transcribe,
             "memory": lambda _: asdict(memory()),
             "cpu": lambda _: {"cpu_s": time.process_time()},
         }
-        self.channel.send(Frame(header=asdict(Hello.of_this_process())).encoded())
-        while (asked := (request := self.channel.receive()).header["ask"]) != "close":
-            self.channel.send(_answer(answers[asked], request))
-        if self.backend is not None:
-            self.backend.close()
+        asked = request.header["ask"]
+        if asked not in does:
+            raise UnknownName("question", asked, does, "Another Model Lab is installed there.")
+        return does[asked](request)
 
     def _load(self, request: Frame) -> dict[str, Any]:
-        self.backend = backend = Blueprint(**request.header["blueprint"]).build()
+        self._unload(request)
+        backend = Blueprint(**request.header["blueprint"]).build()
         _, import_s = timed(lambda: [import_module(module) for module in type(backend).modules])
         _, load_s = timed(backend.load)
+        self.backend = backend
         return {"import_s": import_s, "load_s": load_s, "versions": _versions() | self._injected()}
+
+    def _unload(self, _: Frame) -> dict[str, Any]:
+        """Close the backend and let go of it, as far as Python can."""
+        backend, self.backend = self.backend, None
+        if backend is not None:
+            backend.close()
+            del backend
+            gc.collect()
+        return {}
 
     def _transcribe(self, request: Frame) -> dict[str, Any]:
         assert self.backend is not None, "load comes first"

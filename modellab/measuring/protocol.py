@@ -73,13 +73,19 @@ def write_transcript(transcript: Transcript) -> dict[str, Any]:
         "text": transcript.text,
         "language": transcript.language,
         "segments": [{**_timed(s), "words": [_timed(w) for w in s.words]} for s in transcript.segments],
+        "server_s": transcript.server_s,
     }
 
 
 def read_transcript(written: Mapping[str, Any]) -> Transcript:
-    """Give the transcript that was written so."""
+    """Give the transcript that was written so; an older Model Lab says nothing of a server."""
     segments = (Segment(**s | {"words": tuple(Word(**w) for w in s["words"])}) for s in written["segments"])
-    return Transcript(text=written["text"], language=written["language"], segments=tuple(segments))
+    return Transcript(
+        text=written["text"],
+        language=written["language"],
+        segments=tuple(segments),
+        server_s=written.get("server_s"),
+    )
 
 
 def _timed(part: Segment | Word) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from modellab.errors import BackendRaised, BadFrame, WorkerFailed
+from modellab.measuring import oom
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.child import PATIENCE_S, Child
 from modellab.measuring.clock import MONOTONIC
 from modellab.measuring.frame import Frame
 from modellab.measuring.memory import Memory
+from modellab.measuring.oom import OomWatch
 from modellab.measuring.protocol import VERSION, Hello, read_transcript, write_audios
 from modellab.speech.audio import Audio
 from modellab.speech.transcript import Transcript
@@ -24,6 +26,7 @@ from modellab.speech.transcript import Transcript
 LIMIT_S = 600.0
 CALM = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}  # threads that wait must sleep: another may be timed
 GRACE_S = 1.0  # from the end of the pipe to the end of the process
+KILLED = ("SIGKILL", "exit 137")  # the latter by a shell that started the interpreter
 
 
 @dataclass(kw_only=True, eq=False)
@@ -41,7 +44,7 @@ class Worker:
         log: the file to which whatever it prints is added; None keeps only the last lines, for errors.
         limit_s: how long one answer may take, in seconds; who takes longer is ended.
         import_s: seconds that importing the runtime took; None before `load`.
-        load_s: seconds that loading the backend took; None before `load`.
+        load_s: seconds that loading the backend took, the last time; None before `load`.
         versions: of its Python, and of every package in its environment; empty before `load`.
     """
 
@@ -56,6 +59,7 @@ class Worker:
     versions: Mapping[str, str] = field(default_factory=dict, init=False)
     _child: Child | None = field(default=None, init=False, repr=False)
     _hello: Hello | None = field(default=None, init=False, repr=False)
+    _watch: OomWatch | None = field(default=None, init=False, repr=False)
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @property
@@ -89,6 +93,23 @@ class Worker:
         self.import_s, self.load_s = told["import_s"], told["load_s"]
         self.versions = told["versions"]
 
+    def unload(self) -> None:
+        """Close the backend and let go of it; the process goes on, and `reload` loads it again there.
+
+        Harmless when called again. Raises what `listen` raises.
+        """
+        self._ask("unload")
+
+    def reload(self) -> None:
+        """Load the backend in the process that runs; what was loaded there is closed before.
+
+        Raises:
+            BackendRaised: when the backend cannot be loaded. The process goes on, with nothing loaded.
+            WorkerFailed: when the process ended, hung or answered nonsense, or was not started.
+        """
+        self.load_s = None
+        self.load_s = self._ask("load", blueprint=asdict(self.blueprint)).header["load_s"]
+
     def transcribe(self, audios: Sequence[Audio], language: str | None = None) -> Sequence[Transcript]:
         """Give one finished transcript per audio, in order; raises what `listen` raises."""
         return self.listen(audios, language)[0]
@@ -106,7 +127,7 @@ class Worker:
         return tuple(map(read_transcript, told["transcripts"])), told["seconds"]
 
     def memory(self) -> Memory:
-        """Give the memory of the process; raises what `listen` raises."""
+        """Give the memory of the process, of it alone; raises what `listen` raises."""
         told = self._ask("memory").header
         return Memory(resident_bytes=told["resident_bytes"], peak_bytes=told["peak_bytes"])
 
@@ -118,6 +139,7 @@ class Worker:
         """End the process at once, from any thread; who waits for an answer gets a WorkerFailed."""
         child = self._child
         if child is not None and child.alive:
+            self._watch = None
             child.signal(signal.SIGKILL)
 
     def close(self) -> None:
@@ -145,6 +167,7 @@ class Worker:
         self.close()
 
     def _start(self) -> None:
+        self._watch = OomWatch.over()
         command = [str(self.python), "-u", "-P", "-m", "modellab.measuring.host"]
         try:
             self._child = child = Child.start(command, self._environment(), self.cwd, self.log)
@@ -160,6 +183,7 @@ class Worker:
                     stage="start",
                     kind="WrongProtocol",
                 )
+        self._watch = OomWatch.over(hello.pid)
 
     def _ask(self, stage: str, body: bytes = b"", **facts: Any) -> Frame:  # noqa: ANN401 - any JSON value
         request = Frame(header={"ask": stage, **facts}, body=body).encoded()
@@ -197,10 +221,12 @@ class Worker:
         """End the child, at once where it is at fault, and give what to raise."""
         name = self._name()
         log = self._bury(child, 0 if kind else GRACE_S)
-        if not kind:
-            kind = child.outcome
-            words = "ended by SIGKILL (is the memory full?)" if kind == "SIGKILL" else f"ended by {kind}"
         advice = f" {self._remedy()}" if stage == "start" else ""
+        if not kind and child.outcome in KILLED and self._watch and self._watch.struck:
+            kind, words, advice = oom.KIND, self._watch.words, f" {oom.REMEDY}"
+        elif not kind:
+            asks = " (is the memory full?)" if child.outcome == "SIGKILL" else ""
+            kind, words = child.outcome, f"ended by {child.outcome}{asks}"
         return WorkerFailed(f"{name} {words} when asked to {stage}.{advice}", stage=stage, kind=kind, log=log)
 
     def _bury(self, child: Child, patience_s: float) -> tuple[str, ...]:

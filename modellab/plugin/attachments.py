@@ -1,17 +1,18 @@
 """Attachments: what a test adds to Allure, where allure-pytest is installed and asked for results."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 
 from modellab.errors import BadAudio
 from modellab.plugin.heard import Heard, Timed
 from modellab.records.record import Record
-from modellab.reporting.allure import attach_utterances
+from modellab.records.scenario import Growth, Performance, Stream
+from modellab.reporting.allure import attach_performed, attach_utterances
 from modellab.speech.audio import Audio
 from modellab.speech.utterance import Corpus, Utterance
 
-EPICS = {"accuracy": "Accuracy", "timing": "Speed"}  # by marker
+EPICS = {"accuracy": "Accuracy", "timing": "Speed", "performance": "Performance"}  # by marker
 
 
 class Attachments:
@@ -28,6 +29,16 @@ class Attachments:
     def timing(self, timed: Timed, corpus: Corpus) -> None:
         """Attach the seconds of every round and their plot."""
         self._attach(timed.model, timed.corpus, timed.records, {utterance.id: utterance for utterance in corpus})
+
+    def performed(self, facts: Sequence[Performance | Stream | Growth]) -> None:
+        """Attach the plots of what a scenario wrote down."""
+        if not self._listened or not facts:
+            return
+        import allure
+
+        corpus = next((f" on {fact.corpus}" for fact in facts if not isinstance(fact, Growth)), "")
+        allure.dynamic.title(f"{_claim(self._item)}: {facts[0].model}{corpus}")
+        attach_performed(allure.attach, facts)
 
     def _attach(
         self, model: str, corpus: str, records: tuple[Record, ...], utterances: Mapping[str, Utterance]

@@ -9,7 +9,7 @@ from pathlib import Path
 from modellab.backends.base import NO_WEIGHTS, Backend, JsonValue
 from modellab.backends.device import device_class
 from modellab.backends.identity import identity
-from modellab.backends.registry import backend_class, refusal
+from modellab.backends.registry import backend_class, misfit, refusal
 from modellab.backends.spec import ModelSpec
 from modellab.checkpoints.layouts import disk_bytes, prepare, weights_sha256
 from modellab.checkpoints.registry import Registry
@@ -117,6 +117,7 @@ class Bench:
             compute_type=spec.compute_type,
             threads=self.threads,
             decode=self.choice.decode,
+            **self.checkpoints.get(spec.checkpoint).options,
         )
 
     def _varied(self, spec: ModelSpec, changed: Variation) -> Backend:
@@ -126,8 +127,9 @@ class Bench:
         return replace(usual, threads=threads, decode=replace(usual.decode, **changed.decode))
 
     def refusal(self, spec: ModelSpec) -> str | None:
-        """Say why a model cannot run on this machine; None where it can."""
-        return refusal(spec.backend, spec.device, spec.compute_type)
+        """Say why a model cannot run on this machine, or is none; None where it can."""
+        checkpoint = self.checkpoints.get(spec.checkpoint)
+        return refusal(spec.backend, spec.device, spec.compute_type) or misfit(spec.backend, checkpoint)
 
     def corpus_for(self, model: Model) -> Corpus:
         """Give the first chosen corpus that a model can be judged on, else the first of all."""
@@ -191,14 +193,17 @@ class Bench:
         yield from hear(model, waiting, place, batch_size, cache=transcripts)
 
     def _options_of_crew(self, spec: ModelSpec) -> tuple[tuple[int, int], ...]:
-        if spec.device != "cpu":
-            return ()
         checkpoint = self.checkpoints.get(spec.checkpoint)
+        if spec.device != "cpu" or checkpoint.elsewhere:
+            return ()
         return candidates(self.threads, disk_bytes(checkpoint, self.cache))
 
     def _hire(self, spec: ModelSpec) -> Callable[[int, int], Crew]:
-        backend = self.backend(spec)
-        return lambda replicas, threads: Crew(Blueprint.of(spec.backend, replace(backend, threads=threads)), replicas)
+        return lambda replicas, threads: Crew(self.blueprint(spec, threads), replicas)
+
+    def blueprint(self, spec: ModelSpec, threads: int) -> Blueprint:
+        """Give a model on paper, its weights fetched, for processes of their own with so many threads each."""
+        return Blueprint.of(spec.backend, replace(self.backend(spec), threads=threads))
 
     @contextmanager
     def _transcripts(self, spec: ModelSpec) -> Iterator[TranscriptCache | None]:
@@ -235,9 +240,10 @@ class Bench:
             self.store.append(record)
         return Timed(model=model.id, corpus=corpus.name, records=written)
 
-    def start_cold(self, spec: ModelSpec, utterance: Utterance) -> ColdStart:
-        """Give what a fresh process of a model needs before its first transcript."""
-        start = start_cold(spec.backend, self.backend(spec), utterance, model=spec.id, session=self.session)
+    def start_cold(self, spec: ModelSpec, utterance: Utterance, *, cold_cache: bool = False) -> ColdStart:
+        """Give what a fresh process of a model needs before its first transcript, also without cached weights."""
+        backend = self.backend(spec)
+        start = start_cold(spec.backend, backend, utterance, model=spec.id, session=self.session, cold_cache=cold_cache)
         self.store.append(start)
         return start
 

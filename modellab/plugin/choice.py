@@ -1,21 +1,22 @@
 """Choice: what this call of pytest is asked to measure, from the command line and the defaults."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
+from modellab.backends.auto import resolve
 from modellab.backends.base import DecodeOptions
+from modellab.backends.device import AUTO, DEVICES, device_refusal
 from modellab.backends.registry import COMPUTE_TYPES, backend_names
 from modellab.backends.spec import ModelSpec
 from modellab.checkpoints.registry import Registry
 from modellab.corpora.selection import Selection, parse_selection, split_selections
 from modellab.defaults import Defaults
 from modellab.errors import UnknownName
-
-DEVICES = ("cpu", "cuda", "mps")
+from modellab.scenarios.programme import Programme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class Choice:
 
     `timed_corpora` are heard in the timing lane; in `nonspeech_corpora` nobody speaks. `threads` of None shares the
     cores out among the workers. `cache` lets the accuracy lane recall what an equal model wrote for equal audio in an
-    earlier run.
+    earlier run. `programme` says how much of each scenario is performed.
     """
 
     specs: tuple[ModelSpec, ...]
@@ -37,6 +38,7 @@ class Choice:
     rounds: int
     threads: int | None
     decode: DecodeOptions
+    programme: Programme = field(default_factory=Programme)
     cache: bool = True
 
 
@@ -45,7 +47,7 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("modellab", "speech recognition bench (lists take commas, names take globs)")
     group.addoption("--model", metavar="NAMES", help="checkpoints of models.toml, such as 'whisper-tiny*'")
     group.addoption("--backend", metavar="NAMES", help="runtimes, such as faster-whisper,transformers")
-    group.addoption("--device", metavar="NAMES", help="cpu, cuda, cuda:1, mps")
+    group.addoption("--device", metavar="NAMES", help="cpu, cuda, cuda:1, mps, or auto for what is there")
     group.addoption("--compute-type", metavar="NAMES", help=", ".join(COMPUTE_TYPES))
     group.addoption("--corpus", metavar="NAMES", help="corpora of corpora.toml, or paths of manifests or folders")
     group.addoption("--nonspeech-corpus", metavar="NAMES", help="corpora in which nobody speaks")
@@ -62,6 +64,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--no-cache", action="store_true", help="hear everything, also what an equal model has heard before"
     )
+    group.addoption("--unbudgeted", action="store_true", help="measure also what no budget is set for")
     parser.addini("modellab_fixtures", "folder with models.toml, corpora.toml, budgets.toml and bench.toml", default="")
 
 
@@ -77,14 +80,20 @@ def choose(config: pytest.Config, defaults: Defaults, checkpoints: Registry) -> 
     devices = _devices(_names(config, "device", defaults.devices))
     asked = _names(config, "compute_type", ())
     types = _matching("compute type", asked, COMPUTE_TYPES) if asked else None
+    specs = (
+        ModelSpec(
+            backend=backend,
+            checkpoint=model,
+            device=resolve(device, backend, compute_type),
+            compute_type=compute_type,
+        )
+        for model in models
+        for backend in backends
+        for device in devices
+        for compute_type in types or defaults.compute_types_of(backend)
+    )
     return Choice(
-        specs=tuple(
-            ModelSpec(backend=backend, checkpoint=model, device=device, compute_type=compute_type)
-            for model in models
-            for backend in backends
-            for device in devices
-            for compute_type in types or defaults.compute_types_of(backend)
-        ),
+        specs=tuple(dict.fromkeys(specs)),
         corpora=_corpora(config, defaults.corpora),
         timed_corpora=_corpora(config, defaults.timed_corpora),
         nonspeech_corpora=_corpora(config, defaults.nonspeech_corpora, "nonspeech_corpus"),
@@ -94,6 +103,7 @@ def choose(config: pytest.Config, defaults: Defaults, checkpoints: Registry) -> 
         rounds=_count(config, "rounds", defaults.rounds) or 1,
         threads=_count(config, "threads", None),
         decode=defaults.decode,
+        programme=defaults.programme,
         cache=not config.getoption("no_cache"),
     )
 
@@ -139,9 +149,8 @@ def _matching(kind: str, patterns: Iterable[str], known: Sequence[str]) -> tuple
 
 def _devices(names: Iterable[str]) -> tuple[str, ...]:
     for name in names:
-        kind, colon, index = name.partition(":")
-        if kind not in DEVICES or (colon and not (kind == "cuda" and index.isdigit())):
-            raise UnknownName("device", name, (*DEVICES, "cuda:N"))
+        if name != AUTO and device_refusal(name):
+            raise UnknownName("device", name, (*DEVICES, AUTO))
     return tuple(names)
 
 

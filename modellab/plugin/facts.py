@@ -1,8 +1,10 @@
-"""Facts: what a run's file says of the models and corpora of a bench, and whether a run speaks of the same ones."""
+"""Facts: what a run's file says of a bench's models, corpora and devices, and whether a run speaks of the same ones."""
 
+from modellab.backends.device import describe
 from modellab.backends.registry import runtime_version
 from modellab.backends.spec import ModelSpec
 from modellab.errors import BadRecord
+from modellab.measuring.inventory import Inventory, take_inventory
 from modellab.plugin.bench import Bench
 from modellab.records.run import CorpusFacts, ModelFacts, Run
 
@@ -26,6 +28,12 @@ def corpus_facts(bench: Bench) -> dict[str, CorpusFacts]:
         )
         for corpus in bench.read_corpora()
     }
+
+
+def inventory(bench: Bench) -> Inventory:
+    """Give the devices of every chosen model that can run here, each once, as they are set now."""
+    names = dict.fromkeys(spec.device for spec in bench.choice.specs if bench.refusal(spec) is None)
+    return take_inventory(map(describe, names))
 
 
 def refuse_other_run(bench: Bench, run: Run) -> None:

@@ -13,6 +13,7 @@ from modellab.measuring.variation import variation as variation_of
 from modellab.plugin.attachments import Attachments, label
 from modellab.plugin.bench import Bench
 from modellab.plugin.heard import Heard, Timed
+from modellab.plugin.performer import Performer
 from modellab.records.record import ColdStart
 from modellab.reporting.parity import FULL_PRECISION
 from modellab.speech.utterance import Corpus, Utterance
@@ -30,7 +31,7 @@ Limit = Callable[..., float]
 
 def measures(session: pytest.Session) -> bool:
     """Whether any collected test will measure something."""
-    verbs = {"listen", "vary", "time_speech", "start_cold"}
+    verbs = {"listen", "vary", "time_speech", "start_cold", "perform"}
     return not session.config.option.collectonly and any(
         verbs & set(getattr(item, "fixturenames", ())) for item in session.items
     )
@@ -48,7 +49,7 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
 
         def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
             """Leave out the claims that nobody set a limit for, and label the others for Allure."""
-            idle = [item for item in items if not _has_limit(bench, item)]
+            idle = [] if config.option.unbudgeted else [item for item in items if not _has_limit(bench, item)]
             if idle:
                 config.hook.pytest_deselected(items=idle)
                 items[:] = [item for item in items if item not in set(idle)]
@@ -169,6 +170,12 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
             return start_cold
 
         @pytest.fixture
+        def perform(self, request: pytest.FixtureRequest) -> Performer:
+            """Give what performs scenarios, in processes of their own and alone on the machine."""
+            _refuse_company(request.config)
+            return Performer(bench, Attachments(request.node).performed)
+
+        @pytest.fixture
         def budget(self) -> Limit:
             """Give a limit by its name; where none is set nothing is claimed, so the test is skipped, not passed."""
 
@@ -193,7 +200,8 @@ def _has_limit(bench: Bench, item: pytest.Item) -> bool:
     mark, call = item.get_closest_marker(JUDGED_BY), getattr(item, "callspec", None)
     if mark is None or call is None:
         return True
-    corpus = call.params.get("corpus", call.params.get("nonspeech", "*"))
+    named = ("corpus", "timed_corpus", "nonspeech")
+    corpus = next((call.params[name] for name in named if name in call.params), "*")
     if not isinstance(corpus, str):  # pytest's word for a list of nothing
         return False
     return getattr(bench.budgets.of(call.params["model"], corpus), mark.args[0]) is not None

@@ -7,7 +7,7 @@ import pytest
 
 from modellab.errors import ModelLabError
 from modellab.plugin.bench import Bench
-from modellab.plugin.facts import corpus_facts, model_facts, refuse_other_run
+from modellab.plugin.facts import corpus_facts, inventory, model_facts, refuse_other_run
 from modellab.plugin.fixtures import NO_BUDGET, NO_CLAIM, measures
 from modellab.plugin.progress import Progress
 from modellab.plugin.scheduler import ModelScheduling, model_in
@@ -130,7 +130,8 @@ class Keeper:
             planned_utterances=planned,
             resumes=resumes,
         )
-        environment = observe(self._config.rootpath)
+        found = inventory(bench)
+        environment = observe(self._config.rootpath, found.devices, found.unreadable)
         bench.store.open_session(session, environment, corpus_facts(bench), bench.budgets.tables())
         if bench.store.folder.parent.resolve() == (self._config.rootpath / RUNS).resolve():
             point_latest(bench.store.folder)

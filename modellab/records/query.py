@@ -32,12 +32,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What can be asked: a name after `from`, what one row is, and its columns. `kind` is that of its facts."""
+    """What can be asked: a name after `from`, what one row is, and its columns. `kind` is that of its facts.
+
+    Where `each` names a list, one item of it is a row: `item`, at `place` counted from 1.
+    """
 
     name: str
     row: str
     columns: tuple[Column, ...]
     kind: str = ""
+    each: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,19 @@ class Answer:
 _WORDS = 'STRUCT("text" VARCHAR, start_s DOUBLE, end_s DOUBLE)[]'
 _SEGMENTS = f'STRUCT("text" VARCHAR, start_s DOUBLE, end_s DOUBLE, words {_WORDS})[]'
 _FAILURE = "STRUCT(stage VARCHAR, kind VARCHAR, message VARCHAR)"
+_CALLS = (
+    "STRUCT(utterances VARCHAR[], audio_duration_s DOUBLE, due_s DOUBLE, issued_s DOUBLE, begun_s DOUBLE, "
+    f"ended_s DOUBLE, seconds DOUBLE, caller INTEGER, worker INTEGER, texts VARCHAR[], failure {_FAILURE})[]"
+)
+_FOOTPRINTS = "STRUCT(loaded_bytes BIGINT, peak_bytes BIGINT, ended_bytes BIGINT, gpu_bytes BIGINT)[]"
+_PARTIALS = 'STRUCT(at_s DOUBLE, heard_s DOUBLE, "text" VARCHAR, agreed INTEGER)[]'
+_DEVICE = (
+    'STRUCT("name" VARCHAR, kind VARCHAR, hardware VARCHAR, memory_bytes BIGINT, capability VARCHAR, uuid VARCHAR)'
+)
+_DEVICES = (
+    f"STRUCT(device {_DEVICE}, driver VARCHAR, clock_mhz INTEGER, clock_limit_mhz INTEGER, memory_clock_mhz INTEGER, "
+    "memory_clock_limit_mhz INTEGER, power_limit_w DOUBLE, persistence BOOLEAN, governor VARCHAR)[]"
+)
 
 # What a line may hold, of any kind of fact. The types are fixed: what few lines or odd ones hold changes none.
 _LINE: Mapping[str, str] = {
@@ -91,6 +108,21 @@ _LINE: Mapping[str, str] = {
     "replicas": "INTEGER",
     "threads": "INTEGER",
     "trials": "STRUCT(replicas INTEGER, threads INTEGER, audio_s DOUBLE, work_s DOUBLE)[]",
+    "scenario": "VARCHAR",
+    "setting": "MAP(VARCHAR, VARCHAR)",
+    "calls": _CALLS,
+    "took_s": "DOUBLE",
+    "cpu_s": "DOUBLE",
+    "memory": _FOOTPRINTS,
+    "energy_j": "DOUBLE",
+    "energy_of": "VARCHAR",
+    "method": "VARCHAR",
+    "step_s": "DOUBLE",
+    "partials": _PARTIALS,
+    "turn": "VARCHAR",
+    "resident_bytes": "BIGINT[]",
+    "loaded_bytes": "BIGINT",
+    "unloaded_bytes": "BIGINT",
 }
 
 
@@ -98,11 +130,24 @@ def _written(name: str, meaning: str) -> Column:
     return Column(name=name, type=_LINE[name], meaning=meaning, source=f'"{name}"')
 
 
+def _of_item(name: str, type: str, meaning: str) -> Column:  # noqa: A002
+    return Column(name=name, type=type, meaning=meaning, source=f'item."{name}"')
+
+
 _RUN = Column(name="run", type="VARCHAR", meaning="the run's folder under runs/", source="run")
 _MODEL = _written("model", "backend:checkpoint:device:precision")
 _SESSION = _written("session", "which call of pytest in the run, from 1")
 _FAILED = _written("failure", "stage, kind and message; NULL where it did not fail")
 _SCHEMA = _written("schema", "the version of the line's form")
+_CORPUS = _written("corpus", "the corpus's name")
+_PERFORMED = (
+    _RUN,
+    _MODEL,
+    _CORPUS,
+    _SESSION,
+    _written("scenario", "single-stream, concurrent, offline or server"),
+    _written("setting", "what was chosen, as texts: setting['replicas']"),
+)
 
 VIEWS: tuple[View, ...] = (
     View(
@@ -112,7 +157,7 @@ VIEWS: tuple[View, ...] = (
         columns=(
             _RUN,
             _MODEL,
-            _written("corpus", "the corpus's name"),
+            _CORPUS,
             _written("utterance", "the utterance's id in the corpus"),
             _written("lane", "accuracy, timing or variation"),
             Column(
@@ -185,11 +230,116 @@ VIEWS: tuple[View, ...] = (
         columns=(
             _RUN,
             _MODEL,
-            _written("corpus", "the corpus's name"),
+            _CORPUS,
             _SESSION,
             _written("replicas", "how many heard it side by side"),
             _written("threads", "of each replica"),
             _written("trials", "what was tried on the way: seconds of audio, and of work on them"),
+            _SCHEMA,
+        ),
+    ),
+    View(
+        name="performances",
+        kind="performance",
+        row="one scenario under one setting, played once",
+        columns=(
+            *_PERFORMED,
+            _written("took_s", "seconds from the first call's being due to the last answer"),
+            Column(name="calls", type="BIGINT", meaning="how many there were; see calls", source="len(calls)"),
+            Column(
+                name="answered",
+                type="BIGINT",
+                meaning="how many of them have an answer",
+                source="len([call for call in calls if call.failure is null])",
+            ),
+            Column(
+                name="answered_audio_s",
+                type="DOUBLE",
+                meaning="seconds of audio in these",
+                source="list_sum([call.audio_duration_s for call in calls if call.failure is null])",
+            ),
+            _written("cpu_s", "processor seconds of all workers; NULL where not known"),
+            _written("memory", "of each worker: loaded, at its peak, at the end"),
+            _written("energy_j", "joules that the machine's meters counted; NULL where there are none"),
+            _written("energy_of", "what these meters are of"),
+            _FAILED,
+            _SCHEMA,
+        ),
+    ),
+    View(
+        name="calls",
+        kind="performance",
+        each="calls",
+        row="one request of a performance; times are seconds from the performance's start",
+        columns=(
+            *_PERFORMED,
+            Column(name="place", type="BIGINT", meaning="which call of its performance, from 1", source="place"),
+            _of_item("utterances", "VARCHAR[]", "what was asked for"),
+            _of_item("audio_duration_s", "DOUBLE", "seconds of audio in all of them"),
+            _of_item("due_s", "DOUBLE", "when the schedule has it"),
+            _of_item("issued_s", "DOUBLE", "when the generator sent it"),
+            _of_item("begun_s", "DOUBLE", "when a worker took it"),
+            _of_item("ended_s", "DOUBLE", "when its answer, or its failure, was there"),
+            _of_item("seconds", "DOUBLE", "how long it took by the worker's clock; NULL where it failed"),
+            Column(
+                name="latency_s",
+                type="DOUBLE",
+                meaning="from when it was due to its answer",
+                source="item.ended_s - item.due_s",
+            ),
+            Column(
+                name="late_s",
+                type="DOUBLE",
+                meaning="by which the generator missed the schedule",
+                source="item.issued_s - item.due_s",
+            ),
+            Column(
+                name="harness_s",
+                type="DOUBLE",
+                meaning="from when a worker took it to its answer, less the worker's own time",
+                source="item.ended_s - item.begun_s - item.seconds",
+            ),
+            _of_item("caller", "INTEGER", "who asked, from 0"),
+            _of_item("worker", "INTEGER", "who answered, from 0"),
+            _of_item("texts", "VARCHAR[]", "what was written"),
+            _of_item("failure", _FAILURE, "stage, kind and message; NULL where it did not fail"),
+        ),
+    ),
+    View(
+        name="streams",
+        kind="stream",
+        row="one utterance that came as fast as it was spoken",
+        columns=(
+            _RUN,
+            _MODEL,
+            _CORPUS,
+            _written("utterance", "the utterance's id in the corpus"),
+            _SESSION,
+            _written("language", "of the utterance, '' where unknown"),
+            _written("speaker", "NULL where unknown"),
+            _written("audio_duration_s", "seconds of audio"),
+            _written("reference", "what was said"),
+            _written("method", "native or local-agreement-2"),
+            _written("step_s", "the least audio between two partials, in seconds"),
+            _written("partials", "what was shown, oldest first; partials[-1] is final"),
+            _FAILED,
+            _written("facts", "what else the corpus says: facts['name']"),
+            _SCHEMA,
+        ),
+    ),
+    View(
+        name="growths",
+        kind="growth",
+        row="the memory of one process after each of many equal turns, in bytes",
+        columns=(
+            _RUN,
+            _MODEL,
+            _SESSION,
+            _written("turn", "what was done over and over: transcribe or reload"),
+            _written("resident_bytes", "what it held after each turn"),
+            _written("loaded_bytes", "before the first"),
+            _written("unloaded_bytes", "after the model was closed; NULL where it was not"),
+            _FAILED,
             _SCHEMA,
         ),
     ),
@@ -211,6 +361,8 @@ VIEWS: tuple[View, ...] = (
             Column(name="packages", type="MAP(VARCHAR, VARCHAR)", meaning="versions: packages['numpy']"),
             Column(name="git_commit", type="VARCHAR", meaning="NULL outside a checkout"),
             Column(name="git_dirty", type="BOOLEAN", meaning="whether the checkout was changed"),
+            Column(name="devices", type=_DEVICES, meaning="what models ran on, and how it was set"),
+            Column(name="unreadable", type="MAP(VARCHAR, VARCHAR)", meaning="sensors that were not read, and why"),
         ),
     ),
 )
@@ -265,8 +417,14 @@ def _open(stores: Sequence[Store]) -> "DuckDBPyConnection":
         database.execute(_lines([store.records_path for store in stores if store.records_path.exists()]))
         for view in VIEWS[:-1]:
             chosen = ", ".join(f'{column.source} AS "{column.name}"' for column in view.columns)
-            database.execute(f"CREATE VIEW {view.name} AS SELECT {chosen} FROM lines WHERE kind = '{view.kind}'")  # noqa: S608
+            database.execute(f"CREATE VIEW {view.name} AS SELECT {chosen} FROM ({_rows_of(view)})")  # noqa: S608
     return database
+
+
+def _rows_of(view: View) -> str:
+    """Give the statement for the lines that a view's rows are made of, each with one item of the list it names."""
+    unnested = f", unnest({view.each}) AS item, generate_subscripts({view.each}, 1) AS place" if view.each else ""
+    return f"SELECT *{unnested} FROM lines WHERE kind = '{view.kind}'"  # noqa: S608
 
 
 def _lines(paths: Sequence[Path]) -> str:

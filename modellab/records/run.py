@@ -9,8 +9,11 @@ from modellab.errors import BadRecord
 from modellab.records.environment import Environment
 from modellab.speech.effect import Condition
 
-SCHEMA = 2  # 2 added a corpus's clean, conditions and selection, each with a default: files of 1 are read as they are
-READABLE = (1, 2)
+SCHEMA = 3
+"""2 added a corpus's clean, conditions and selection, 3 an environment's devices and unreadable sensors, each with a
+default. Files of 1 and 2 are read as they are."""
+
+READABLE = (1, 2, 3)
 
 Outcome = Literal["running", "complete", "partial"]
 

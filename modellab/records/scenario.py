@@ -60,18 +60,20 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class Footprint:
     """The resident size of a worker at three moments, in bytes; None where it is not known.
 
     Attributes:
         loaded_bytes: once the model was loaded.
         peak_bytes: the most it ever held.
         ended_bytes: after the last call.
+        gpu_bytes: of a GPU, what it held then; None where there is none, or its driver does not tell.
     """
 
     loaded_bytes: int | None = None
     peak_bytes: int | None = None
     ended_bytes: int | None = None
+    gpu_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,7 @@ class Performance:
     calls: tuple[Call, ...]
     took_s: float
     cpu_s: float | None = None
-    memory: tuple[Memory, ...] = ()
+    memory: tuple[Footprint, ...] = ()
     energy_j: float | None = None
     energy_of: str = ""
     failure: Failure | None = None
@@ -117,6 +119,11 @@ class Performance:
     def answered(self) -> tuple[Call, ...]:
         """The calls that have an answer."""
         return tuple(call for call in self.calls if call.failure is None)
+
+    @property
+    def latencies_s(self) -> tuple[float, ...]:
+        """How long each call waited for its answer; endless where there is none."""
+        return tuple(float("inf") if call.failure else call.latency_s for call in self.calls)
 
     @property
     def rtfx(self) -> float | None:

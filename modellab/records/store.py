@@ -122,6 +122,7 @@ class Store:
             self._write(
                 replace(
                     old,
+                    environment=old.environment.joined_by(environment),
                     corpora={**old.corpora, **corpora},
                     sessions=(*old.sessions, replace(session, number=number)),
                     budgets=budgets,

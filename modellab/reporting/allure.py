@@ -3,25 +3,36 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from shutil import copyfile
 from statistics import median
 from typing import Protocol
 
 from modellab.errors import BadAudio, ReportToolMissing
 from modellab.records.record import Record
 from modellab.records.run import Run
+from modellab.records.scenario import Growth, Performance, Scenario, Stream
 from modellab.reporting.accuracy import judge_utterance, latest, worst_utterances
+from modellab.reporting.deployment_plots import plot_growth, plot_latencies, plot_rates, plot_throughput
 from modellab.reporting.html import utterance_page
 from modellab.reporting.markdown import environment, models
 from modellab.reporting.plots import plot_latency
+from modellab.reporting.stream_plot import plot_stream
 from modellab.reporting.summary import Report, Row
 from modellab.reporting.timing import timings
 from modellab.speech.audio import Audio
 
 HISTORY_LIMIT = 50
+_MOST_STREAMS = 3
+_PLOTS: Mapping[Scenario, Callable[[Sequence[Performance]], bytes]] = {
+    "single-stream": plot_latencies,
+    "offline": plot_throughput,
+    "server": plot_rates,
+}
 _MEBIBYTE = 1024 * 1024
 _PERCENT = 100
 _CSV_COLUMNS = (
@@ -77,10 +88,33 @@ def attach_utterances(
     attach(utterance_csv(known), "all utterances", "text/csv", "csv")
     timed = timings(known)
     if timed:
-        try:
-            attach(plot_latency(timed), "latency", "image/png", "png")
-        except ReportToolMissing as error:
-            attach(str(error), "latency", "text/plain", "txt")
+        _attach_plot(attach, "latency", lambda: plot_latency(timed))
+
+
+def attach_performed(attach: Attach, facts: Sequence[Performance | Stream | Growth]) -> None:
+    """Attach the plots of what was performed for one claim; of streams those of which the final text came last."""
+    performances = [fact for fact in facts if isinstance(fact, Performance) and fact.calls]
+    for scenario, plot in _PLOTS.items():
+        own = [each for each in performances if each.scenario == scenario]
+        if own:
+            _attach_plot(attach, scenario, partial(plot, own))
+    streams = [fact for fact in facts if isinstance(fact, Stream) and fact.partials]
+    for stream in sorted(streams, key=_late_s, reverse=True)[:_MOST_STREAMS]:
+        _attach_plot(attach, f"stream of {stream.utterance}", partial(plot_stream, stream))
+    growths = [fact for fact in facts if isinstance(fact, Growth) and fact.resident_bytes]
+    if growths:
+        _attach_plot(attach, "memory", lambda: plot_growth(growths))
+
+
+def _late_s(stream: Stream) -> float:
+    return stream.partials[-1].at_s - stream.audio_duration_s
+
+
+def _attach_plot(attach: Attach, name: str, plot: Callable[[], bytes]) -> None:
+    try:
+        attach(plot(), name, "image/png", "png")
+    except ReportToolMissing as error:
+        attach(str(error), name, "text/plain", "txt")
 
 
 def utterance_csv(records: Iterable[Record]) -> str:
@@ -125,6 +159,21 @@ def write_results(report: Report, results: Path, env: Mapping[str, str]) -> None
     executor = _executor(env)
     if executor:
         _write(results / "executor.json", json.dumps(executor, indent=2))
+
+
+def write_plots(plots: Mapping[str, Path], results: Path) -> None:
+    """Copy the plots of the whole run, by title, to where Allure finds them: they belong to no single test."""
+    stale = [*results.glob("modellab-*-attachment.png"), *results.glob("modellab-globals.json")]
+    for path in stale:
+        path.unlink()
+    attached = [
+        {"name": title, "source": f"modellab-{path.stem}-attachment.png", "type": "image/png"}
+        for title, path in plots.items()
+    ]
+    for path, entry in zip(plots.values(), attached, strict=True):
+        copyfile(path, results / entry["source"])
+    if attached:
+        _write(results / "modellab-globals.json", json.dumps({"attachments": attached}, indent=2))
 
 
 def allure_config(report: Report) -> Mapping[str, object]:

@@ -1,8 +1,9 @@
 """Figure: how a number is written for people. What was not measured is a dash, never a zero."""
 
 from modellab.reporting.summary import Row
-from modellab.reporting.timing import SAMPLES_FOR, Rtf
+from modellab.reporting.timing import Rtf
 from modellab.scoring.interval import Interval
+from modellab.scoring.quantile import SAMPLES_FOR
 from modellab.scoring.score import Score
 from modellab.verdicts.budget import Verdict
 

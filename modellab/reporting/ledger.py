@@ -30,9 +30,9 @@ class Ledger:
         timed: the seconds of each utterance in the timing lane, by model and corpus.
         varied: what was heard in another way, by model and corpus and by the way.
         arrangements: the crews that heard much speech.
-        performances: the scenarios that were performed.
-        streams: the utterances that were streamed, the last of each by model, corpus and utterance.
-        growths: how memory grew, the last of each by model and by what was done over and over.
+        performances: the scenarios that were performed, by model and corpus, of the last session that tried each.
+        streams: the utterances that were streamed, by model and corpus.
+        growths: how memory grew, by model and by what was done over and over.
         starts: the cold starts by model, of the last session that tried any: a resumed run measures them anew.
         models: the models of which there is a fact.
         torn: how many lines were cut short.
@@ -46,9 +46,9 @@ class Ledger:
         self.torn = 0
         self.varied: dict[tuple[Place, str], dict[str, Other]] = defaultdict(dict)
         self.arrangements: list[Arrangement] = []
-        self.performances: list[Performance] = []
-        self.streams: dict[tuple[Place, str], Stream] = {}
-        self.growths: dict[tuple[str, str], Growth] = {}
+        self.performances: dict[Place, list[Performance]] = defaultdict(list)
+        self.streams: dict[Place, dict[str, Stream]] = defaultdict(dict)
+        self.growths: dict[str, dict[str, Growth]] = defaultdict(dict)
         self._scorer = Scorer()
         self._utterances = _Shared[str]()
         self._failures = _Shared[Failure]()
@@ -66,13 +66,23 @@ class Ledger:
         elif isinstance(line, Record):
             self._enter(line)
         elif isinstance(line, Performance):
-            self.performances.append(line)
+            self._perform(line)
         elif isinstance(line, Stream):
-            self.streams[Place(line.model, line.corpus), line.utterance] = line
+            self.streams[Place(line.model, line.corpus)][line.utterance] = line
         elif isinstance(line, Growth):
-            self.growths[line.model, line.turn] = line
+            self.growths[line.model][line.turn] = line
         else:
             self.arrangements.append(line)
+
+    @property
+    def performed(self) -> tuple[Place, ...]:
+        """Which models performed any scenario on which corpora."""
+        return tuple(dict.fromkeys((*self.performances, *self.streams)))
+
+    def _perform(self, line: Performance) -> None:
+        own = self.performances[Place(line.model, line.corpus)]
+        own[:] = [each for each in own if each.scenario != line.scenario or each.session == line.session]
+        own.append(line)
 
     def _enter(self, record: Record) -> None:
         place, utterance = Place(record.model, record.corpus), self._utterances[record.utterance]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from modellab.records.run import ModelFacts, Run
 from modellab.reporting import figure
 from modellab.reporting.curve import Curve, Point, curves
+from modellab.reporting.hardware import hardware
 from modellab.reporting.notes import notes
 from modellab.reporting.summary import Report, Row
 from modellab.scoring.score import Score
@@ -34,7 +35,7 @@ _RATES_LEGEND = (
 
 def markdown(report: Report, plots: Mapping[str, str]) -> str:
     """Give the report as Markdown; `plots` maps titles to paths relative to it."""
-    return "\n".join((*_head(report), *_table(_COLUMNS, [_cells(row) for row in report.rows]), *_rest(report, plots)))
+    return "\n".join((*_head(report), *table(_COLUMNS, [_cells(row) for row in report.rows]), *_rest(report, plots)))
 
 
 def _head(report: Report) -> Iterator[str]:
@@ -85,7 +86,7 @@ def _rates(report: Report) -> Iterator[str]:
     rows = [_rated(row, score) for row in report.rows for score in row.scores]
     if rows:
         yield from ("", "## Rates", "", _RATES_LEGEND, "")
-        yield from _table(_RATES, rows)
+        yield from table(_RATES, rows)
 
 
 def _rated(row: Row, score: Score) -> tuple[str, ...]:
@@ -100,7 +101,7 @@ def _conditions(found: Sequence[Curve]) -> Iterator[str]:
         return
     metrics = " and ".join(sorted({curve.metric.upper() for curve in found}))
     yield from ("", f"## {metrics} under conditions", "")
-    yield from _table(_UNDER, [_degraded(curve, point) for curve in found for point in curve.points])
+    yield from table(_UNDER, [_degraded(curve, point) for curve in found for point in curve.points])
 
 
 def _degraded(curve: Curve, point: Point) -> tuple[str, ...]:
@@ -112,14 +113,17 @@ def _degraded(curve: Curve, point: Point) -> tuple[str, ...]:
 
 
 def environment(run: Run) -> Mapping[str, str]:
-    """Give the environment of a run as names and texts: machine, commit, and versions of Python and the runtimes."""
+    """Give the environment of a run as names and texts: machine, devices, commit, versions of Python and runtimes."""
     made = run.environment
     dirty = {True: "with uncommitted changes", False: "clean", None: "state unknown"}[made.git_dirty]
     runtimes = {facts.backend: facts.runtime_version or "unknown" for facts in models(run).values()}
+    silent = "; ".join(f"{sensor} ({why})" for sensor, why in made.unreadable.items())
     return {
         "processor": made.processor,
         "cores": str(made.cores),
         "memory": figure.mebibytes(made.memory_bytes),
+        **{f"device {facts.device.name}": hardware(facts) for facts in made.devices},
+        **({"not readable": silent} if silent else {}),
         "machine": made.machine,
         "platform": made.platform,
         "python": made.python,
@@ -151,7 +155,7 @@ def _models(run: Run) -> Iterator[str]:
         tuple(escape(text) for text in (name, facts.runtime_version or "unknown", *_weights(facts), _options(facts)))
         for name, facts in models(run).items()
     ]
-    yield from _table(("model", "runtime version", "weights revision", "weights SHA-256", "options"), rows)
+    yield from table(("model", "runtime version", "weights revision", "weights SHA-256", "options"), rows)
 
 
 def _weights(facts: ModelFacts) -> tuple[str, str]:
@@ -179,10 +183,11 @@ def _corpora(run: Run) -> Iterator[str]:
         (escape(name), facts.revision, str(facts.utterances), f"{facts.duration_s:.1f} s", " ".join(facts.languages))
         for name, facts in sorted(run.corpora.items())
     ]
-    yield from _table(("corpus", "revision", "utterances", "speech", "languages"), rows)
+    yield from table(("corpus", "revision", "utterances", "speech", "languages"), rows)
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Give the lines of a table; its cells are Markdown already."""
     yield f"| {' | '.join(columns)} |"
     yield f"| {' | '.join('---:' if column in _RIGHT else '---' for column in columns)} |"
     yield from (f"| {' | '.join(row)} |" for row in rows)

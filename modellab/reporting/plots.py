@@ -1,39 +1,19 @@
 """Plot: latency against duration, the spread of the real-time factor, and error rates under conditions, as PNG."""
 
-import io
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modellab.errors import ReportToolMissing
 from modellab.reporting.curve import Curve, Point
+from modellab.reporting.picture import COLOURS, LINES, MARKERS, WIDE_SPREAD, draw_png, legend_below, logarithmic
 from modellab.reporting.timing import Timing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-# Okabe and Ito's colours differ in lightness too, and each model has a marker of its own, so that both survive grey.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", "h")  # of another number, so that 70 models differ
-_LINES = ("-", "--", "-.", ":")
-_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e3e3e3",
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
-}
-_WIDE_SPREAD = 30
 
 
 def plot_latency(timings: Sequence[Timing]) -> bytes:
@@ -57,8 +37,8 @@ def plot_latency(timings: Sequence[Timing]) -> bytes:
                 alpha=0.85,
                 linewidths=0.4,
                 edgecolors="white",
-                color=_COLOURS[place % len(_COLOURS)],
-                marker=_MARKERS[place % len(_MARKERS)],
+                color=COLOURS[place % len(COLOURS)],
+                marker=MARKERS[place % len(MARKERS)],
                 label=f"{model} (n = {len(own)})",
             )
         axes.plot([0, longest], [0, longest], color="#666666", linestyle="--", linewidth=1, label="RTF 1: real time")
@@ -69,7 +49,7 @@ def plot_latency(timings: Sequence[Timing]) -> bytes:
             ylabel="latency, median of rounds [s]",
             title="Latency of each utterance",
         )
-        _legend_below(figure, axes)
+        legend_below(figure, axes)
 
     return draw_png(draw, height=4.6 + 0.2 * len(_by_model(timings)))
 
@@ -86,14 +66,14 @@ def plot_rtf(timings: Sequence[Timing]) -> bytes:
         axes = figure.add_subplot()
         samples = {model: [rtf for timing in own for rtf in timing.rtf] for model, own in models.items()}
         for place, values in enumerate(samples.values()):
-            _box(axes, place, values, _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)])
+            _box(axes, place, values, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
         axes.set_yticks(
             range(len(samples)), [f"{model}\nn = {len(values)} rounds" for model, values in samples.items()]
         )
         axes.invert_yaxis()
         everything = [value for values in samples.values() for value in values]
-        if everything and max(everything) > _WIDE_SPREAD * min(everything) > 0:
-            axes.set_xscale("log")
+        if everything and max(everything) > WIDE_SPREAD * min(everything) > 0:
+            logarithmic(axes.xaxis)
         else:
             axes.set_xlim(left=0)
         axes.set_xlabel("RTF [seconds of work per second of audio], lower is better")
@@ -125,7 +105,7 @@ def plot_curve(curves: Sequence[Curve]) -> bytes:
         under.set(xlabel=f"{first.kind} [{unit}]", title=f"{first.metric.upper()} of {first.corpus} under {first.kind}")
         under.set_xticks(sorted({point.strength or 0.0 for curve in curves for point in curve.points}))
         under.set_ylim(bottom=0)
-        _legend_below(figure, under)
+        legend_below(figure, under)
 
     return draw_png(draw, height=4.6 + 0.2 * len(curves))
 
@@ -142,9 +122,9 @@ def _errors(axes: "Axes", place: int, points: Mapping[float, Point], label: str 
         list(known),
         rates,
         yerr=np.maximum(0.0, np.array(away).reshape(-1, 2).T),
-        color=_COLOURS[place % len(_COLOURS)],
-        marker=_MARKERS[place % len(_MARKERS)],
-        linestyle=_LINES[place % len(_LINES)],
+        color=COLOURS[place % len(COLOURS)],
+        marker=MARKERS[place % len(MARKERS)],
+        linestyle=LINES[place % len(LINES)],
         linewidth=1.4,
         markersize=6,
         elinewidth=0.8,
@@ -184,29 +164,3 @@ def _by_model(timings: Iterable[Timing]) -> Mapping[str, list[Timing]]:
     for timing in timings:
         models[timing.model].append(timing)
     return dict(sorted(models.items()))
-
-
-def _legend_below(figure: "Figure", axes: "Axes") -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", fontsize=9)
-
-
-def draw_png(draw: Callable[["Figure"], None], *, height: float) -> bytes:
-    """Give what is drawn as a PNG in the house's style, 8.2 inches wide and `height` inches high.
-
-    Raises:
-        ReportToolMissing: without matplotlib.
-    """
-    try:
-        from matplotlib import rc_context  # noqa: PLC0415
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as error:
-        raise ReportToolMissing(f"plots need matplotlib: pip install 'modellab[report]' ({error})") from error
-    target = io.BytesIO()
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(8.2, height), dpi=120, layout="constrained")
-        FigureCanvasAgg(figure)
-        draw(figure)
-        figure.savefig(target, format="png", metadata={"Software": None})
-    return target.getvalue()

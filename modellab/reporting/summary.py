@@ -13,6 +13,7 @@ from modellab.records.record import Arrangement, ColdStart
 from modellab.records.run import Run, Skipped
 from modellab.records.store import Line
 from modellab.reporting.accuracy import pool, spread_over
+from modellab.reporting.deployment import Deployment, deployment, is_warm
 from modellab.reporting.ledger import Ledger, Place
 from modellab.reporting.nonspeech import Nonspeech
 from modellab.reporting.nonspeech import pool as pool_nonspeech
@@ -66,6 +67,7 @@ class Row:
         clean_rate: the model's error rate on the same corpus without its conditions; None where it has none.
         timed: utterances tried in the timing lane, of which `timing_failed` failed and `batched` shared their seconds
             with others and so say nothing of latency.
+        deployment: what scenarios tell; None where none was performed.
         verdicts: by claim, as budgets name them, for the claims this run has facts for.
         unmeasured: claims that have a budget and no facts in this run.
     """
@@ -82,6 +84,7 @@ class Row:
     start: Start
     interval: Interval | None = None
     clean_rate: float | None = None
+    deployment: Deployment | None = None
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     unmeasured: tuple[str, ...] = ()
 
@@ -203,7 +206,7 @@ def summarize(run: Run, lines: Iterable[Line], budgets: Budgets | None = None, *
 
 
 def _rows(run: Run, ledger: Ledger, timings: Mapping[Place, tuple[Timing, ...]], budgets: Budgets) -> tuple[Row, ...]:
-    places = dict.fromkeys((*ledger.heard, *ledger.timed))
+    places = dict.fromkeys((*ledger.heard, *ledger.timed, *ledger.performed))
     heard = {place.model for place in places}
     only_started = [Place(model, NO_CORPUS) for model in ledger.starts if model not in heard]
     every = (*places, *only_started)
@@ -241,6 +244,17 @@ def _row(run: Run, place: Place, ledger: Ledger, timings: Sequence[Timing]) -> R
         timing_failed=sum(of.failure is not None for of in timed),
         batched=sum(of.batch_size > 1 for of in timed),
         start=_start(ledger.starts.get(place.model, ())),
+        deployment=_deployment(place, ledger),
+    )
+
+
+def _deployment(place: Place, ledger: Ledger) -> Deployment | None:
+    return deployment(
+        ledger.performances.get(place, ()),
+        ledger.streams.get(place, {}).values(),
+        ledger.growths.get(place.model, {}),
+        ledger.starts.get(place.model, ()),
+        {utterance: heard.score for utterance, heard in ledger.heard.get(place, {}).items() if heard.failure is None},
     )
 
 
@@ -277,6 +291,34 @@ def _claims(row: Row) -> Mapping[str, "_Claim"]:
         ),
         "rtf": _Claim(tried=row.timed > 0, failed=row.timing_failed, figure=row.rtf.median),
         "cold_start_s": _Claim(tried=start.tried > 0, failed=start.failed, figure=start.total_s),
+        "peak_memory_bytes": _Claim(tried=start.tried > 0, failed=start.failed, figure=start.peak_memory_bytes),
+        **_claims_of_deployment(row.deployment),
+    }
+
+
+def _claims_of_deployment(found: Deployment | None) -> Mapping[str, "_Claim"]:
+    own = found or Deployment()
+    waited, rates, shown = own.latency, own.served, own.streamed
+    streams = {
+        "first_partial_s": shown.first_partial_s if shown else None,
+        "final_s": shown.final_s if shown else None,
+        "revisions_per_word": shown.revisions_per_word if shown else None,
+        "streaming_cost": shown.cost.change if shown and shown.cost else None,
+    }
+    p95_s = waited.value(0.95) if waited else None
+    fastest = own.best.rtfx if own.best else None
+    rate_per_s = rates.rate_per_s if rates else None
+    return {
+        "latency_p95_s": _Claim(tried=waited is not None, failed=waited.failed if waited else 0, figure=p95_s),
+        "offline_rtf": _Claim(tried=bool(own.offline), failed=0, figure=1 / fastest if fastest else None),
+        "server_interval_s": _Claim(tried=rates is not None, failed=0, figure=1 / rate_per_s if rate_per_s else None),
+        **{
+            name: _Claim(tried=shown is not None, failed=shown.failed if shown else 0, figure=figure)
+            for name, figure in streams.items()
+        },
+        "growth_bytes": _Claim(
+            tried=own.growth is not None, failed=0, figure=own.growth.low_bytes if own.growth else None
+        ),
     }
 
 
@@ -312,7 +354,8 @@ def _hearing(run: Run, corpus: str, heard: Collection[Outcome]) -> Hearing:
 
 
 def _start(starts: Sequence[ColdStart]) -> Start:
-    totals = [start.total_s for start in starts if start.total_s is not None and start.failure is None]
+    usual = [start for start in starts if is_warm(start)] or starts
+    totals = [start.total_s for start in usual if start.total_s is not None and start.failure is None]
     peaks = [start.peak_memory_bytes for start in starts if start.peak_memory_bytes is not None]
     return Start(
         tried=len(starts),

@@ -11,7 +11,29 @@ from modellab.reporting.summary import Report, Row
 from modellab.verdicts.budget import Verdict
 
 _STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.ERROR: "bold magenta", Verdict.NO_BUDGET: "dim"}
-_CLAIMS = {"wer": "error rate", "rtf": "RTF", "cold_start_s": "cold start", "words_in_silence": "silence"}
+_CLAIMS = {
+    "wer": "error rate",
+    "rtf": "RTF",
+    "cold_start_s": "cold start",
+    "words_in_silence": "silence",
+    "changed_utterances": "other words",
+    "wer_ratio": "robustness",
+    "words_per_minute": "hallucination",
+    "loops": "loops",
+    "flips": "invariance",
+    "missing_words": "missing words",
+    "word_time_error_s": "word times",
+    "language_error_rate": "language",
+    "latency_p95_s": "latency",
+    "offline_rtf": "throughput",
+    "server_interval_s": "request rate",
+    "first_partial_s": "first partial",
+    "final_s": "final text",
+    "revisions_per_word": "revisions",
+    "streaming_cost": "streaming",
+    "peak_memory_bytes": "peak memory",
+    "growth_bytes": "memory growth",
+}
 
 
 def print_report(report: Report, console: Console) -> None:

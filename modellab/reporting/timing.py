@@ -1,18 +1,12 @@
 """Timing: how long a model took over one utterance, and what so many rounds can say."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import NamedTuple
-
-import numpy as np
 
 from modellab.records.failure import Failure
 from modellab.records.record import Record
-
-# The fewest samples of which two lie beyond the quantile with 99 % confidence: n q^(n-1) (1-q) + q^n <= 0.01.
-# Below, the figure would be the luck of one or two rounds. The median is taken from three on.
-SAMPLES_FOR: Mapping[float, int] = MappingProxyType({0.5: 3, 0.9: 64, 0.95: 130, 0.99: 662})
+from modellab.scoring.quantile import percentile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +73,6 @@ def pool_rtf(timed: Sequence[Timing]) -> Rtf:
         median=percentile(samples, 0.5),
         p95=percentile(samples, 0.95),
     )
-
-
-def percentile(samples: Sequence[float], quantile: float) -> float | None:
-    """Give a percentile, or None where there are too few samples to support it at 99 % confidence."""
-    if len(samples) < SAMPLES_FOR[quantile]:
-        return None
-    return float(np.quantile(samples, quantile))
 
 
 def _alone(heard: Record | Timed) -> bool:

@@ -75,6 +75,13 @@ class Table:
             raise self.refusal(key, "a list of texts that is not empty")
         return tuple(value)
 
+    def counts(self, key: str) -> tuple[int, ...]:
+        """Give the list of whole numbers under a key."""
+        value = self.values.get(key)
+        if not isinstance(value, list) or not value or not all(type(item) is int and item >= 0 for item in value):
+            raise self.refusal(key, "a list of whole numbers, 0 or more, that is not empty")
+        return tuple(value)
+
     def table(self, key: str, allowed: Iterable[str] | None = None) -> "Table":
         """Give the table under a key."""
         return Table.read(self.values.get(key), f"{self.where}, {key}", allowed)

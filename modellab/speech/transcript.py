@@ -33,11 +33,16 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """The raw text a model wrote for one audio; `language` is what it was told or what it detected."""
+    """The raw text a model wrote for one audio.
+
+    `language` is what it was told or what it detected. `server_s` is how long the server of a remote model says it
+    worked, in seconds, which leaves what its clock and ours differ by to the network; None where nothing says.
+    """
 
     text: str
     segments: tuple[Segment, ...] = ()
     language: str | None = None
+    server_s: float | None = None
 
 
 def _refuse_endless(what: str, text: str, start_s: float, end_s: float) -> None:

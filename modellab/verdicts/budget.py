@@ -38,6 +38,15 @@ class Budget:
         missing_words: words of long recordings left out five or more in a row.
         word_time_error_s: mean error of when words begin or end, the greater of the two.
         language_error_rate: share of utterances whose language was mistaken, a fraction.
+        latency_p95_s: what 95 of 100 calls of a single caller take at most.
+        offline_rtf: seconds for a second of audio when everything is asked for at once, under the best setting.
+        server_interval_s: between two requests on average, at the highest rate that a server keeps; 1 / rate.
+        first_partial_s: from the start of a stream to the first text, the median over utterances.
+        final_s: from the end of a stream to its final text, the median over utterances.
+        revisions_per_word: words of a stream that were shown and taken back, per final word.
+        streaming_cost: the error rate of a stream less that of the same audio heard whole, a fraction.
+        peak_memory_bytes: the most that one process held.
+        growth_bytes: by which memory grows with each transcription.
     """
 
     wer: float | None = None
@@ -52,6 +61,15 @@ class Budget:
     missing_words: int | None = None
     word_time_error_s: float | None = None
     language_error_rate: float | None = None
+    latency_p95_s: float | None = None
+    offline_rtf: float | None = None
+    server_interval_s: float | None = None
+    first_partial_s: float | None = None
+    final_s: float | None = None
+    revisions_per_word: float | None = None
+    streaming_cost: float | None = None
+    peak_memory_bytes: float | None = None
+    growth_bytes: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

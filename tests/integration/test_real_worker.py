@@ -71,6 +71,17 @@ def test_a_worker_is_timed_inside(worker: Worker, audios: Sequence[Audio]) -> No
     assert {"faster-whisper", "ctranslate2"} <= set(worker.versions)
 
 
+def test_a_worker_loads_its_model_again(worker: Worker, audios: Sequence[Audio]) -> None:
+    """A model that was unloaded and loaded again in the same process writes the same words."""
+    pid, expected = worker.pid, list(worker.transcribe(audios, "en"))
+    worker.unload()
+    with pytest.raises(BackendRaised, match="load comes first"):
+        worker.transcribe(audios, "en")
+    worker.reload()
+    assert list(worker.transcribe(audios, "en")) == expected
+    assert worker.pid == pid
+
+
 def test_the_memory_of_a_worker_holds_the_weights(worker: Worker, backend: Backend) -> None:
     """A worker holds a quarter of the weights' file or more, which is float32 in int8, and less than 2 GiB."""
     weights_bytes = (backend.weights.folder / "model.bin").stat().st_size

@@ -22,7 +22,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("backends",),
     ("records",),
     ("measuring",),
-    ("scenarios",),
+    ("scenarios", "pool"),
     ("defaults",),
     ("arms",),
     ("verdicts",),

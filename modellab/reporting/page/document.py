@@ -12,8 +12,10 @@ from importlib.resources import files
 from modellab.reporting.curve import curves
 from modellab.reporting.page.clip import MEDIA_TYPE, Clips, Listen, collect_clips
 from modellab.reporting.page.content import Object, confused, curved, head, rescored, rows, sliced, styled
+from modellab.reporting.page.deployed import deployed
 from modellab.reporting.page.finding import Records, find
 from modellab.reporting.page.listing import Listing
+from modellab.reporting.performed import Performed
 from modellab.reporting.rescore import rescore
 from modellab.reporting.summary import Report
 
@@ -24,11 +26,24 @@ _SAFE = str.maketrans({"<": "\\u003c", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _LEVEL = 6
 
 
-def document(report: Report, records: Records, listen: Listen | None, audio_budget_bytes: int) -> str:
+def document(
+    report: Report,
+    records: Records,
+    listen: Listen | None,
+    audio_budget_bytes: int,
+    *,
+    performed: Performed | None = None,
+    price: tuple[str, float] | None = None,
+) -> str:
     """Give the page of a run as HTML: its figures, every utterance, and the sound of the worst.
 
-    `records` gives the records of the run, from the start each time it is called. `listen` gives the audio of a
-    record and raises BadAudio where there is none; without it the page is silent.
+    Args:
+        report: of the run.
+        records: gives the records of the run, from the start each time it is called.
+        listen: gives the audio of a record and raises BadAudio where there is none; without it the page is silent.
+        audio_budget_bytes: how much of the page may be audio.
+        performed: the facts of scenarios; without them no call and no word of a stream is drawn.
+        price: a currency, and what an hour of the machine costs in it; without it no price is told.
     """
     found = find(records)
     clips = _clips(found.listing, listen, audio_budget_bytes)
@@ -36,6 +51,7 @@ def document(report: Report, records: Records, listen: Listen | None, audio_budg
         "head": head(report),
         "rows": rows(report),
         "curves": curved(curves(report)),
+        "deployed": deployed(report, performed or Performed(), price),
         "slices": sliced(found.slicings),
         "confusions": confused(found.confusions),
         "normalizers": rescored(rescore(records())),
@@ -49,7 +65,7 @@ def fill(title: str, content: str, listing: str, clips: Mapping[int, str]) -> st
 
     The policy lets nothing but this style and this script in, and the page ask for nothing.
     """
-    style, script = _part("report.css"), _part("report.js")
+    style, script = _part("report.css"), "\n".join(map(_part, ("deployment.js", "report.js")))
     parts = {
         "title": escape(title),
         "policy": f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; media-src data:; "

@@ -98,11 +98,12 @@
     return (differing.length ? differing : ["checkpoint"]).map((part) => parts[part]).join(" · ");
   }
 
-  function mark(id, attributes = {}) {
-    const { place } = models.get(id);
+  function markAt(place, attributes = {}) {
     const shape = SHAPES[place % SHAPES.length];
     return draw("path", { d: shape, class: `mark m${place % COLOURS}`, ...attributes });
   }
+
+  const mark = (id) => markAt(models.get(id).place);
 
   function marked(id) {
     return draw("svg", { viewBox: "-7 -7 14 14", "aria-hidden": "true" }, mark(id));
@@ -182,9 +183,10 @@
   function chart(figure, { height, label, x, y, paint }) {
     const render = () => {
       const width = Math.max(280, figure.clientWidth);
-      const inner = { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
+      const left = MARGIN.left + (y.room ?? 0);
+      const inner = { left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
       const toX = scale(x.low, x.high, inner.left + (x.gutter ? 70 : 0), inner.right, x.log);
-      const toY = scale(0, y.high, inner.bottom, inner.top, false);
+      const toY = scale(y.low ?? 0, y.high, inner.bottom, inner.top, false);
       const picture = draw("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "group", "aria-label": label });
       picture.append(...axes(x, y, toX, toY, inner));
       const tip = make("div", { class: "tip", role: "tooltip", hidden: true });
@@ -202,9 +204,9 @@
   }
 
   function* axes(x, y, toX, toY, inner) {
-    for (const tick of evenly(0, y.high, 5)) {
+    for (const tick of y.ticks ?? evenly(y.low ?? 0, y.high, 5)) {
       yield draw("line", { class: "grid", x1: inner.left, x2: inner.right, y1: toY(tick), y2: toY(tick) });
-      yield draw("text", { x: inner.left - 8, y: toY(tick) + 4, "text-anchor": "end" }, tidy(tick * 100));
+      yield draw("text", { x: inner.left - 8, y: toY(tick) + 4, "text-anchor": "end" }, tidy(tick * (y.factor ?? 100)));
     }
     for (const tick of x.ticks ?? (x.log ? decades(x.low, x.high) : evenly(x.low, x.high, 6))) {
       yield draw("line", { class: "grid", x1: toX(tick), x2: toX(tick), y1: inner.top, y2: inner.bottom });
@@ -261,7 +263,9 @@
     };
   }
 
-  function spot(id, x, y, title, lines, tell) {
+  const spot = (id, ...rest) => spotAt(models.get(id).place, ...rest);
+
+  function spotAt(place, x, y, title, lines, tell) {
     const point = draw(
       "g",
       {
@@ -272,7 +276,7 @@
         transform: `translate(${x} ${y})`,
       },
       draw("circle", { class: "ring", r: 13 }),
-      mark(id, { transform: "scale(1.25)" }),
+      markAt(place, { transform: "scale(1.25)" }),
     );
     tell(point, title, lines, { x, y });
     return point;
@@ -406,6 +410,7 @@
     showWords();
     showNormalizers();
     showWriting();
+    deployment.show(shown.corpus, kinds[shown.kind]?.split(" ")[0] ?? "WER");
   }
 
   // Models: error rate against real-time factor
@@ -1529,6 +1534,11 @@
 
   // All of it
 
+  const deployment = deploymentSection({
+    content, models, at, make, draw, offer, chart, sortable, nameSpots, spotAt, markAt, marked, shortName, modelCell,
+    scoreOf, percent, ratio, seconds, mebibytes, plain, count, whole, evenly, tidy, COLOURS, DASHES, NOT_MEASURED,
+  });
+
   offer(
     at("corpus"),
     corpora.map((name) => [name, name]),
@@ -1556,6 +1566,7 @@
       if (window.innerWidth === width) return;
       width = window.innerWidth;
       for (const id of ["tradeoff", "curves"]) at(id).render?.();
+      deployment.render();
       if (listing.models.length) showRows();
     }, 80),
   );

@@ -13,6 +13,7 @@ from modellab.arms.arm import ArmDefinition
 from modellab.arms.definition import Wanted
 from modellab.arms.matchup import HERE, Matchmaker, Matchup
 from modellab.arms.revision import resolve
+from modellab.backends.spec import parse_spec
 from modellab.errors import ArmUnavailable, BadDefinition, NothingToCompare, UnknownName
 from modellab.speech.audio import Audio
 
@@ -236,3 +237,16 @@ def test_an_unknown_model(matchmaker: Matchmaker) -> None:
     with pytest.raises(UnknownName, match=r"no checkpoint 'whisper-tny'.*whisper-tiny"):
         replace(matchmaker, wanted=Wanted(models=("whisper-tny",))).models(Path("x"))
     assert HERE.python == Path(sys.executable)
+
+
+def test_the_options_of_a_server_reach_both_arms(matchmaker: Matchmaker, against: Make) -> None:
+    """A model that lies elsewhere is told to each arm by the options that the definition states, without weights."""
+    with (matchmaker.fixtures / "models.toml").open("a") as models:
+        models.write(
+            '[checkpoints.my-server]\narchitecture = "whisper"\nlanguages = ["*"]\nlicense = "MIT"\nupstream = "mine"\n'
+            'revision = "1"\noptions = { base_url = "http://localhost/v1", model = "small" }\n'
+        )
+    made = against("[decode]\nbeam_size = 5")
+    for arm in (made.base, made.candidate):
+        stated = arm.contender(parse_spec("remote:my-server:cpu:float32")).blueprint.fields
+        assert (stated["base_url"], stated["model"], stated["weights"]) == ("http://localhost/v1", "small", None)

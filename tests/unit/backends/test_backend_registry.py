@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from modellab.backends.registry import COMPUTE_TYPES, backend_class, backend_names, refusal, runtime_version
+from modellab.backends.registry import COMPUTE_TYPES, backend_class, backend_names, misfit, refusal, runtime_version
+from modellab.checkpoints.registry import Checkpoint
 from modellab.errors import BackendUnavailable, UnknownName
+from modellab.sources.files import PinnedFile
 from modellab.testing import FakeBackend
 
 Install = Callable[..., None]
@@ -41,6 +44,40 @@ def test_an_unknown_compute_type_gives_the_nearest() -> None:
     """A compute type nobody knows is refused with the nearest one, whatever the backend."""
     with pytest.raises(UnknownName, match=r"no compute type 'flaot32'\. Did you mean 'float32'"):
         refusal("fake", "cpu", "flaot32")
+
+
+HERE = Checkpoint(
+    name="tiny", architecture="whisper", layout="ctranslate2", languages=("en",), license="MIT", upstream="me/tiny",
+    revision="1", files=(PinnedFile(name="model.bin"),), sources=(),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("fake", None, None),
+        ("faster-whisper", None, None),
+        ("remote", None, "'remote' wants options that tiny does not state: base_url, model"),
+        ("remote", {"base_url": "http://localhost/v1", "model": "m", "concurrency": 2}, None),
+        (
+            "remote",
+            {"base_url": "http://localhost/v1", "model": "m", "key": "sk-1"},
+            "lacks: key; it has",
+        ),
+        ("remote", {"base_url": "http://localhost/v1", "model": "m", "device": "x"}, "lacks: device"),
+        ("remote", {"base_url": "nowhere", "model": "m"}, "tiny: base_url must be"),
+        ("fake", {"base_url": "http://localhost/v1"}, "'fake' lacks: base_url"),
+        ("fake", {"seconds_per_audio": 0.1}, None),
+        ("transformers", {"base_url": "x"}, "tiny has no files, and backend 'transformers' needs"),
+    ],
+)
+def test_a_checkpoint_and_a_backend_must_fit(name: str, options: dict | None, reason: str | None) -> None:
+    """Files are for a backend that reads them, options for one that has them all; no value is repeated."""
+    checkpoint = HERE if options is None else replace(HERE, layout="none", files=(), options=options)
+    said = misfit(name, checkpoint)
+    assert (said is None) == (reason is None)
+    assert (reason or "") in (said or "")
+    assert "sk-1" not in (said or "")
 
 
 def test_anybodys_package_can_add_one(install: Install) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from modellab.checkpoints.layouts import prepare, weights_sha256
+from modellab.checkpoints.listing import list_checkpoints
 from modellab.checkpoints.registry import Registry
-from modellab.errors import BadDefinition, UnknownName
+from modellab.errors import BadCheckpoint, BadDefinition, UnknownName
 from modellab.sources.folder import FolderSource
 from modellab.sources.hub import HubSource
 from modellab.sources.package import PackageSource
@@ -105,6 +107,53 @@ def test_a_wrong_definition_names_the_place_and_what_is_allowed(
         Registry.read(define(old, new))
     for fact in ("models.toml", *facts):
         assert fact in str(refused.value)
+
+
+ELSEWHERE = """
+schema = 1
+[checkpoints."my-server"]
+architecture = "whisper"
+languages = ["*"]
+license = "MIT"
+upstream = "the server in the cellar"
+revision = "1"
+options = { base_url = "http://localhost/v1", model = "small", retries = 2, key_in_clear = false }
+"""
+
+
+def test_a_model_elsewhere_has_options_and_no_files(tmp_path: Path) -> None:
+    """Options stand instead of layout, files and sources; no hash and no size is known, and nothing can be fetched."""
+    (tmp_path / "models.toml").write_text(ELSEWHERE)
+    (mine,) = Registry.read(tmp_path / "models.toml")
+    assert (mine.elsewhere, mine.layout, mine.files, mine.sources) == (True, "none", (), ())
+    assert mine.options == {
+        "base_url": "http://localhost/v1", "model": "small", "retries": 2, "key_in_clear": False,
+    }  # fmt: skip
+    assert (mine.pinned, mine.weights_sha256, mine.size_bytes) == (False, None, None)
+    assert weights_sha256(mine, tmp_path) is None
+    with pytest.raises(BadCheckpoint, match=r"my-server lies elsewhere \(the server in the cellar\)"):
+        prepare(mine, "ctranslate2", tmp_path)
+    (row,) = list_checkpoints([mine], tmp_path)
+    assert (row.elsewhere, row.pinned, row.size_bytes, row.disk_bytes, row.present) == (True, False, None, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fact"),
+    [
+        ('revision = "1"', 'revision = "1"\nlayout = "openai"', "unknown key 'layout'"),
+        ("retries = 2", "retries = [2]", "options: retries must be a text, a number, true or false, not [2]"),
+        ("http://localhost", "http://me:word@localhost", "options: base_url holds a user or a password"),
+        ("options = {", "options = 1 # {", "options must be a table, not 1"),
+    ],
+)
+def test_wrong_options_are_named(tmp_path: Path, old: str, new: str, fact: str) -> None:
+    """Files beside options, values of other kinds and passwords are refused, and a password is not repeated."""
+    assert old in ELSEWHERE
+    (tmp_path / "models.toml").write_text(ELSEWHERE.replace(old, new))
+    with pytest.raises(BadDefinition) as refused:
+        Registry.read(tmp_path / "models.toml")
+    assert fact in str(refused.value)
+    assert "me:word" not in str(refused.value)
 
 
 @pytest.mark.parametrize(("content", "reason"), [(None, "no checkpoint definitions"), ("= 1", "is not TOML")])

@@ -1,4 +1,4 @@
-"""Utterances on this disk, a clock that is moved by hand, and a place for records."""
+"""Utterances on this disk, and a place for records."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,27 +11,6 @@ import soundfile
 from modellab.measuring.accuracy import Place
 from modellab.speech.audio import SAMPLE_RATE_HZ
 from modellab.speech.utterance import Utterance
-
-
-class HandClock:
-    """A clock that stands still unless it is moved."""
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        """Give the time."""
-        return self.now_s
-
-    def move(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now_s += seconds
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    """A clock that stands still unless it is moved."""
-    return HandClock()
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Cold start: a real child process, from its start to its first transcript."""
 
+import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 
@@ -10,7 +12,9 @@ import pytest
 from modellab.backends.base import DecodeOptions
 from modellab.checkpoints.weights import Weights
 from modellab.measuring import cold_start
+from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.cold_start import start_cold
+from modellab.measuring.page_cache import cached_share, evict, files_below
 from modellab.records.record import ColdStart
 from modellab.speech.utterance import Utterance
 from modellab.testing import FakeBackend
@@ -59,7 +63,7 @@ def test_a_cold_start_is_timed_in_its_parts(utterance: MakeUtterance) -> None:
     fact = start_cold("fake", FakeBackend(), utterance(), model="m", session=3)
     around_s = perf_counter() - before
     assert (fact.model, fact.session, fact.failure) == ("m", 3, None)
-    parts = (fact.import_s, fact.load_s, fact.first_call_s)
+    parts = (fact.process_s, fact.import_s, fact.load_s, fact.first_call_s)
     assert all(part >= 0 for part in parts)
     assert sum(parts) <= fact.total_s <= around_s
     assert 5 << 20 < fact.peak_memory_bytes < 1 << 30
@@ -72,6 +76,114 @@ def test_each_part_is_timed_apart(utterance: MakeUtterance, installed: Callable[
     assert 0.2 <= fact.import_s < 0.6 <= fact.load_s
     assert fact.first_call_s < 0.6
     assert fact.total_s >= 0.8
+    assert fact.process_s < fact.total_s - 0.8
+
+
+def test_a_slow_interpreter_is_in_the_process(
+    utterance: MakeUtterance, installed: Callable[..., None], tmp_path: Path
+) -> None:
+    """What passes before the process comes to its first own line is the process's, and in the total."""
+    installed("pass")
+    (tmp_path / "site" / "sitecustomize.py").write_text("import time\ntime.sleep(0.5)\n")
+    fact = house(utterance())
+    assert 0.5 <= fact.process_s <= fact.total_s
+
+
+LISTENS = """self.seconds = iter({seconds!r})
+
+    def transcribe(self, audios, language=None):
+        time.sleep(next(self.seconds))
+        return super().transcribe(audios, language)
+"""
+
+
+def test_a_steady_call_comes_after_the_first(utterance: MakeUtterance, installed: Callable[..., None]) -> None:
+    """The same is heard again until two calls take equally long; that is not in the total, nor in the first call."""
+    installed(LISTENS.format(seconds=(0.6, 0.3, 0.1, 0.1)))
+    fact = house(utterance())
+    assert fact.failure is None
+    assert 0.1 <= fact.steady_call_s < 0.3
+    assert 0.6 <= fact.first_call_s <= fact.total_s
+    assert fact.total_s < fact.process_s + fact.import_s + fact.load_s + fact.first_call_s + 0.3
+
+
+def test_a_call_that_never_settles_has_its_chances(utterance: MakeUtterance, installed: Callable[..., None]) -> None:
+    """After five calls more no further one is waited for: the shorter of the last two stands."""
+    installed(LISTENS.format(seconds=(0, 0.1, 0.3, 0.1, 0.3, 0.05)))
+    fact = house(utterance())
+    assert fact.failure is None
+    assert 0.05 <= fact.steady_call_s < 0.1
+
+
+def test_a_slow_model_is_heard_once_more(utterance: MakeUtterance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a call takes longer than there is time for all, one is made, and no more."""
+    monkeypatch.setattr(cold_start, "STEADY_S", 0.0)
+    backend = FakeBackend()
+    assert cold_start._steady_s(backend, [utterance().hear()], None) >= 0
+    assert backend.batches == [1]
+
+
+def test_a_very_slow_model_is_not_heard_again(utterance: MakeUtterance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where already the first call takes too long, there is no steady one: that is None."""
+    request = {
+        "blueprint": asdict(Blueprint.of("fake", FakeBackend(seconds_per_audio=0.05))),
+        "audio": str(utterance().audio),
+        "start_s": 0.0,
+        "end_s": None,
+        "language": "en",
+    }
+    assert cold_start._answer(request)["steady_call_s"] >= 0.05
+    monkeypatch.setattr(cold_start, "STEADY_S", 0.01)
+    assert cold_start._answer(request)["steady_call_s"] is None
+
+
+# The page cache
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Weights:
+    """Weights of 4 MB that were just written."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for name in ("model.bin", "vocabulary.txt"):
+        with (folder / name).open("wb") as file:
+            file.write(os.urandom(2 << 20))
+            file.flush()
+            os.fsync(file.fileno())
+    return Weights(checkpoint="c", layout="none", revision="r", sha256="f00d", languages=("en",), folder=folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux")
+def test_weights_lie_in_the_page_cache_or_not(utterance: MakeUtterance, weights: Weights) -> None:
+    """A cold start says what share of the weights lay in the page cache before: all, and none once it was dropped."""
+    evict(files_below(weights.folder))
+    if cached_share(files_below(weights.folder)) != 0:
+        pytest.skip("this file system keeps its pages")
+    backend = FakeBackend(weights=weights)
+    (weights.folder / "model.bin").read_bytes()
+    half = start_cold("fake", backend, utterance(), model="m", session=1)
+    cold = start_cold("fake", backend, utterance(), model="m", session=1, cold_cache=True)
+    assert (half.failure, half.cached_share, cold.failure, cold.cached_share) == (None, 0.5, None, 0)
+
+
+def test_a_cache_that_cannot_be_dropped_says_so(
+    utterance: MakeUtterance, weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the kernel keeps the pages, the share says that the start was not as cold as was asked."""
+    monkeypatch.setattr(cold_start, "evict", lambda files: None)
+    fact = start_cold("fake", FakeBackend(weights=weights), utterance(), model="m", session=1, cold_cache=True)
+    assert fact.cached_share in ({1.0} if sys.platform == "linux" else {None})
+
+
+def test_no_weights_have_no_share(utterance: MakeUtterance, tmp_path: Path) -> None:
+    """Without weights, or without their files, there is no share, and a cold cache may be asked for all the same."""
+    gone = Weights(checkpoint="c", layout="none", revision="r", sha256="f", languages=("en",), folder=tmp_path / "gone")
+    for backend in (FakeBackend(), FakeBackend(weights=gone)):
+        fact = start_cold("fake", backend, utterance(), model="m", session=1, cold_cache=True)
+        assert (fact.failure, fact.cached_share) == (None, None)
+
+
+# What goes wrong
 
 
 def test_the_peak_is_the_childs(utterance: MakeUtterance, installed: Callable[..., None]) -> None:

@@ -33,7 +33,7 @@ def two() -> Iterator[Crew]:
 
 def processes(crew: Crew) -> list[int]:
     """Give the processes of the replicas that run."""
-    return [replica._worker.pid for replica in crew._replicas if replica._worker.alive]
+    return [replica.worker.pid for replica in crew._replicas if replica.worker.alive]
 
 
 def test_everything_is_heard_once(utterance: MakeUtterance, place: Place, two: Crew) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -59,6 +60,56 @@ def test_a_backend_is_built_loaded_and_closed_once(hosted: tuple[Host, Ask]) -> 
     while not backend.closes and MONOTONIC() < deadline:
         time.sleep(0.01)
     assert backend.closes == 1
+
+
+def test_a_backend_is_unloaded_and_let_go(hosted: tuple[Host, Ask]) -> None:
+    """Asked to unload, the host closes its backend once and keeps nothing of it; asked again, it does nothing."""
+    host, ask = hosted
+    blueprint = asdict(Blueprint.of("fake", FakeBackend()))
+    ask("load", blueprint=blueprint)
+    backend = host.backend
+    assert isinstance(backend, FakeBackend)
+    closed: list[bool] = []
+    backend.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    gone = weakref.ref(backend)
+    del backend
+    assert ask("unload").header == {"answer": "unload"}
+    assert (host.backend, gone(), closed) == (None, None, [True])
+    assert ask("unload").header == {"answer": "unload"}
+    assert (
+        ask("transcribe", np.zeros(4, "<f4").tobytes(), samples=[4], language=None).header["kind"] == "AssertionError"
+    )
+
+
+def test_a_backend_that_is_loaded_over_another_replaces_it(hosted: tuple[Host, Ask]) -> None:
+    """Asked to load again, the host closes what it had before it loads the next."""
+    host, ask = hosted
+    ask("load", blueprint=asdict(Blueprint.of("fake", FakeBackend(replies=("one",)))))
+    first = host.backend
+    assert isinstance(first, FakeBackend)
+    ask("load", blueprint=asdict(Blueprint.of("fake", FakeBackend(replies=("two",)))))
+    assert first.closes == 1
+    assert isinstance(host.backend, FakeBackend)
+    assert (host.backend.replies, host.backend.loads, host.backend.closes) == (("two",), 1, 0)
+
+
+def test_a_backend_that_cannot_be_loaded_is_not_kept(hosted: tuple[Host, Ask]) -> None:
+    """A load that raises is an error, and leaves the host with nothing loaded, not with what was there before."""
+    host, ask = hosted
+    ask("load", blueprint=asdict(Blueprint.of("fake", FakeBackend())))
+    bad = asdict(Blueprint.of("fake", FakeBackend(mishap="raises", mishap_at=None)))
+    assert ask("load", blueprint=bad).header["kind"] == "RuntimeError"
+    assert host.backend is None
+
+
+def test_a_question_nobody_knows_is_an_error(hosted: tuple[Host, Ask]) -> None:
+    """A question of another version is answered by its name and those that are known; the host goes on."""
+    _, ask = hosted
+    told = ask("unlaod").header
+    assert (told["answer"], told["kind"]) == ("unlaod", "UnknownName")
+    assert "Did you mean 'unload'?" in told["message"]
+    assert "cpu, load, memory, transcribe, unload" in told["message"]
+    assert ask("memory").header["peak_bytes"] > 0
 
 
 def test_what_a_backend_answers_wrongly_is_an_error(hosted: tuple[Host, Ask]) -> None:

@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
-from modellab.measuring.memory import memory, peak_memory_bytes
+from modellab.measuring import memory as module
+from modellab.measuring.memory import Memory, memory, peak_memory_bytes
 
 MEBIBYTE = 1 << 20
 
@@ -44,3 +48,46 @@ def test_what_is_held_now_is_no_more_than_the_peak() -> None:
     assert before.resident_bytes <= before.peak_bytes
     assert 56 * MEBIBYTE < now.resident_bytes - before.resident_bytes < 96 * MEBIBYTE
     assert now.resident_bytes <= now.peak_bytes
+
+
+def absent(path: Path) -> None:
+    """Leave nothing there."""
+
+
+def locked(path: Path) -> None:
+    """Put something that cannot be read as a file."""
+    path.mkdir()
+
+
+def short(path: Path) -> None:
+    """Put a status without sizes, as some kernels have it."""
+    path.write_text("Name:\tpython\nVmRSS:\t many kB\nThreads:\t1\n")
+
+
+@pytest.mark.parametrize("spoil", [absent, locked, short])
+def test_another_sensor_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None]
+) -> None:
+    """Where the kernel's status is not there, cannot be read or has no sizes, the sizes come from elsewhere."""
+    spoil(tmp_path / "status")
+    monkeypatch.setattr(module, "_STATUS", tmp_path / "status")
+    found = memory()
+    assert found.resident_bytes == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
+    assert found.peak_bytes is not None
+    assert found.peak_bytes >= found.resident_bytes * 0.8
+
+
+def test_a_machine_without_sensors_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no sensor tells, or tells nothing but zero, a size is None and never zero."""
+    monkeypatch.setattr(module, "_STATUS", tmp_path / "status")
+
+    def denied() -> psutil.Process:
+        raise psutil.AccessDenied
+
+    class Idle:
+        ru_maxrss = 0
+
+    monkeypatch.setattr(module.psutil, "Process", denied)
+    monkeypatch.setattr(module.resource, "getrusage", lambda _: Idle)
+    assert memory() == Memory(resident_bytes=None, peak_bytes=None)
+    assert peak_memory_bytes() is None

@@ -198,6 +198,84 @@ def test_a_worker_is_heard_like_a_model(make: MakeWorker, utterance: Callable[..
     ]
 
 
+# Unloading, and loading again
+
+
+def test_a_model_is_loaded_again_in_the_same_process(make: MakeWorker) -> None:
+    """An unloaded worker is alive and cannot listen; reloaded, it listens as at first, in the process that it was."""
+    with make({"replies": ("first", "second")}) as made:
+        pid = made.pid
+        assert made.transcribe([tone()])[0].text == "first"
+        made.unload()
+        made.unload()
+        assert (made.alive, made.memory().resident_bytes > 0) == (True, True)
+        with pytest.raises(BackendRaised, match="load comes first"):
+            made.transcribe([tone()])
+        made.reload()
+        assert (made.transcribe([tone()])[0].text, made.pid) == ("first", pid)
+        assert made.load_s >= 0
+        made.reload()
+        assert (made.transcribe([tone()])[0].text, made.pid) == ("first", pid)
+
+
+def test_what_was_loaded_is_given_back(make: MakeWorker) -> None:
+    """What a backend held is given back when it is unloaded, but for what it leaked."""
+    kept = 64 << 20
+    with make({"leaks_bytes": kept}) as made:
+        before = made.memory().resident_bytes
+        made.transcribe([tone()])
+        made.unload()
+        leaked = made.memory().resident_bytes - before
+    assert kept * 0.9 < leaked < kept * 1.2
+
+
+def test_a_reload_that_raises_leaves_the_process(make: MakeWorker) -> None:
+    """A backend that cannot be loaded again is an error; the worker is alive, with nothing loaded, until it can be."""
+    with make() as made:
+        pid, good = made.pid, made.blueprint
+        made.blueprint = Blueprint.of("fake", FakeBackend(mishap="raises", mishap_at=None))
+        with pytest.raises(BackendRaised, match="told to raise") as caught:
+            made.reload()
+        assert (caught.value.stage, made.alive, made.pid, made.load_s) == ("load", True, pid, None)
+        with pytest.raises(BackendRaised, match="load comes first"):
+            made.transcribe([tone()])
+        made.blueprint = good
+        made.reload()
+        assert made.transcribe([tone()])[0].text == "hello world"
+
+
+def test_what_has_no_process_is_not_reloaded(make: MakeWorker) -> None:
+    """Without a process there is nothing to unload or to load again: load() comes first."""
+    made = make()
+    for ask, stage in ((made.unload, "unload"), (made.reload, "load")):
+        with pytest.raises(WorkerFailed, match=r"load\(\) comes first") as caught:
+            ask()
+        assert (caught.value.kind, caught.value.stage) == ("NotLoaded", stage)
+
+
+def test_a_host_that_cannot_unload_says_so(make: MakeWorker, speaker: Any) -> None:
+    """A host that does not know the question ends, or answers with an error: neither is taken for done."""
+    refusal = "say({'answer': 'unload', 'kind': 'UnknownName', 'message': 'no question'}); time.sleep(60)"
+    made = make(python=speaker(f"say(HELLO); say(LOADED); {refusal}"))
+    made.load()
+    with pytest.raises(BackendRaised, match="no question"):
+        made.unload()
+    made = make(python=speaker("say(HELLO); say(LOADED); raise KeyError('unload')"))
+    made.load()
+    with pytest.raises(WorkerFailed, match="KeyError: 'unload'") as caught:
+        made.unload()
+    assert (caught.value.kind, made.alive) == ("exit 1", False)
+
+
+def test_a_batch_that_is_too_large_is_an_error(make: MakeWorker) -> None:
+    """A batch for which there is no memory raises a MemoryError inside, and a smaller one is heard after it."""
+    with make({"most_audios": 2}) as made:
+        with pytest.raises(BackendRaised, match="2 audios at most, not 3") as caught:
+            made.transcribe([tone()] * 3)
+        assert caught.value.kind == "MemoryError"
+        assert len(made.transcribe([tone()] * 2)) == 2
+
+
 # The process it runs in
 
 

@@ -76,6 +76,7 @@ def test_the_machine_is_described(tmp_path: Path) -> None:
     assert seen.packages["modellab"]
     assert all(name == name.lower() and version for name, version in seen.packages.items())
     assert list(seen.packages) == sorted(seen.packages)
+    assert (seen.devices, seen.unreadable) == ((), {})
 
 
 def test_the_remains_of_a_package_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

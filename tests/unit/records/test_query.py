@@ -6,19 +6,22 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from modellab.backends.device import Device
 from modellab.cli import main
 from modellab.errors import BadQuery
+from modellab.records.device import DeviceFacts
 from modellab.records.environment import Environment
 from modellab.records.failure import Failure
 from modellab.records.query import VIEWS, Answer, ask
 from modellab.records.record import Arrangement, ColdStart, Record, Trial
 from modellab.records.run import Session
+from modellab.records.scenario import Call, Footprint, Growth, Partial, Performance, Stream
 from modellab.records.store import Store, point_latest
 from modellab.speech.transcript import Segment, Transcript, Word
 
@@ -66,14 +69,45 @@ def test_all_runs_are_asked_at_once(runs: Path) -> None:
     assert (answer.more, answer.passed_over, answer.unread) == (0, 0, ())
 
 
+PERFORMED = {"model", "corpus", "session", "scenario", "setting"}
+MORE: dict[type, set[str]] = {
+    Record: {"hypothesis", "segments", "heard_language"},
+    Performance: {"answered", "answered_audio_s"},
+    Call: {"place", "latency_s", "late_s", "harness_s", *PERFORMED},
+}
+
+
 @pytest.mark.parametrize(
-    ("fact", "view"), [(Record, "records"), (ColdStart, "cold_starts"), (Arrangement, "arrangements")]
+    ("fact", "view"),
+    [
+        (Record, "records"),
+        (ColdStart, "cold_starts"),
+        (Arrangement, "arrangements"),
+        (Performance, "performances"),
+        (Call, "calls"),
+        (Stream, "streams"),
+        (Growth, "growths"),
+    ],
 )
 def test_every_field_of_a_fact_can_be_asked(fact: type, view: str) -> None:
-    """A view has a column for each field of its facts; a transcript is taken apart."""
+    """A view has a column for each field of its facts; a transcript is taken apart, and a call says whose it is."""
     columns = {column.name for known in VIEWS if known.name == view for column in known.columns}
-    apart = {"hypothesis", "segments", "heard_language"} if fact is Record else set()
-    assert columns == {field.name for field in fields(fact)} - {"kind", "transcript"} | apart | {"run"}
+    assert columns == {field.name for field in fields(fact)} - {"kind", "transcript"} | MORE.get(fact, set()) | {"run"}
+
+
+@pytest.mark.parametrize(
+    ("part", "view", "name"),
+    [
+        (Footprint, "performances", "memory"),
+        (Partial, "streams", "partials"),
+        (Device, "runs", "devices"),
+        (DeviceFacts, "runs", "devices"),
+    ],
+)
+def test_every_field_of_a_part_can_be_asked(part: type, view: str, name: str) -> None:
+    """The structure in a column has each field of the values in it."""
+    (column,) = (column for known in VIEWS if known.name == view for column in known.columns if column.name == name)
+    assert {field.name for field in fields(part)} <= set(re.findall(r"\w+", column.type))
 
 
 def test_every_value_comes_back(tmp_path: Path, record: MakeRecord) -> None:
@@ -120,6 +154,117 @@ def test_other_facts_have_views_of_their_own(runs: Path) -> None:
         ("two", "m", 2.5, 1 << 40, None)
     ]
     assert rows(ask(runs, "select corpus, replicas, trials[1].work_s from arrangements")) == [("c", 2, 2.0)]
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Path:
+    """A run of two performances, a stream and a growth of memory."""
+    calls = (
+        Call(
+            utterances=("a", "b"),
+            audio_duration_s=6.0,
+            due_s=1.0,
+            issued_s=1.25,
+            begun_s=1.5,
+            ended_s=3.0,
+            seconds=1.0,
+            texts=("one", "it's two"),
+        ),
+        Call(
+            utterances=("c",),
+            audio_duration_s=4.0,
+            due_s=2.0,
+            issued_s=2.0,
+            begun_s=2.0,
+            ended_s=2.5,
+            caller=3,
+            worker=1,
+            failure=FAILURE,
+        ),
+    )
+    played: dict[str, Any] = {"model": "m", "corpus": "c", "session": 1, "scenario": "server"}
+    setting = {"rate_per_s": 0.5, "workers": 2, "by_length": True, "schedule": "chance"}
+    store = Store(tmp_path / "runs" / "one")
+    memory = (Footprint(loaded_bytes=1, peak_bytes=1 << 40),)
+    store.append(
+        Performance(
+            **played,
+            setting=setting,
+            calls=calls,
+            took_s=3.0,
+            cpu_s=2.5,
+            memory=memory,
+            energy_j=7.5,
+            energy_of="package-0",
+        )
+    )
+    store.append(Performance(**played, setting={}, calls=(), took_s=0.0, failure=FAILURE))
+    store.append(
+        Stream(
+            model="m",
+            corpus="c",
+            session=1,
+            utterance="a",
+            audio_duration_s=2.0,
+            reference="one two",
+            method="native",
+            step_s=0.5,
+            partials=(Partial(at_s=1.0, heard_s=1.0, text="one"), Partial(at_s=2.5, heard_s=2.0, text="one too")),
+        )
+    )
+    store.append(Growth(model="m", session=1, turn="reload", resident_bytes=(1 << 40, 2), loaded_bytes=1))
+    return tmp_path / "runs"
+
+
+def test_performances_can_be_asked(played: Path) -> None:
+    """A performance has its setting as texts, counts of its calls, and what was not measured as NULL."""
+    statement = """
+        select scenario, setting['workers'], setting['rate_per_s'], setting['by_length'], calls, answered,
+               answered_audio_s, took_s, cpu_s, memory[1].peak_bytes, energy_j, energy_of, failure.kind
+        from performances order by took_s desc
+    """
+    assert rows(ask(played, statement)) == [
+        ("server", "2", "0.5", "true", 2, 1, 6.0, 3.0, 2.5, 1 << 40, 7.5, "package-0", None),
+        ("server", None, None, None, 0, 0, None, 0.0, None, None, None, "", "RuntimeError"),
+    ]
+
+
+def test_calls_can_be_asked_one_by_one(played: Path) -> None:
+    """Each call has a row, in its place, with what follows from its times, and joins its performance."""
+    statement = """
+        select place, utterances, audio_duration_s, latency_s, late_s, harness_s, caller, worker, texts,
+               calls.failure.stage, took_s
+        from calls join performances using (run, model, corpus, session, scenario, setting) order by place
+    """
+    assert rows(ask(played, statement)) == [
+        (1, ["a", "b"], 6.0, 2.0, 0.25, 0.5, 0, 0, ["one", "it's two"], None, 3.0),
+        (2, ["c"], 4.0, 0.5, 0.0, None, 3, 1, [], "transcribe", 3.0),
+    ]
+
+
+def test_streams_and_growths_can_be_asked(played: Path) -> None:
+    """What was shown last and what was held at the end can be asked."""
+    assert rows(ask(played, 'select utterance, method, partials[-1]."text", partials[1].at_s from streams')) == [
+        ("a", "native", "one too", 1.0)
+    ]
+    assert rows(ask(played, "select turn, resident_bytes, loaded_bytes, unloaded_bytes from growths")) == [
+        ("reload", [1 << 40, 2], 1, None)
+    ]
+
+
+def test_devices_can_be_asked(tmp_path: Path, session: Callable[..., Session], environment: Environment) -> None:
+    """What a run's models ran on, how it was set, and which sensors were silent."""
+    device = Device(name="cuda", kind="cuda", hardware="H", memory_bytes=1 << 40, capability="9.0")
+    facts = DeviceFacts(device=device, clock_mhz=1200, power_limit_w=350.5, persistence=False)
+    seen = replace(environment, devices=(facts,), unreadable={"energy of processor": "it's gone"})
+    Store(tmp_path / "one").open_session(session(), seen, {}, ())
+    Store(tmp_path / "two").open_session(session(), environment, {}, ())
+    statement = """
+        select devices[1].device.hardware, devices[1].device.memory_bytes, devices[1].clock_mhz,
+               devices[1].power_limit_w, devices[1].persistence, devices[1].governor, unreadable['energy of processor']
+        from runs order by run
+    """
+    assert rows(ask(tmp_path, statement)) == [("H", 1 << 40, 1200, 350.5, False, None, "it's gone"), (None,) * 7]
 
 
 def test_runs_say_where_they_were_made(runs: Path) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from modellab.backends.device import Device
 from modellab.errors import BadRecord, StoreFull
+from modellab.records.device import DeviceFacts
 from modellab.records.environment import Environment
 from modellab.records.failure import Failure
 from modellab.records.record import ColdStart, Record
@@ -312,7 +314,7 @@ def test_nothing_is_left_beside_the_run(store: Store, session: MakeSession, envi
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"schema": 3}, "schema 3; this version reads schema 2 and older"),
+        ({"schema": 4}, "schema 4; this version reads schema 3 and older"),
         ({"mood": 1}, "mood: Unexpected keyword"),
         ({"id": None}, "id: "),
     ],
@@ -397,3 +399,30 @@ def test_a_run_of_the_first_schema_is_read(store: Store) -> None:
     assert (record.transcript.text, record.variation, record.cached, record.facts) == ("one too", "", False, {})
     assert start.total_s == 2.0
     assert (run.corpora["c"].clean, run.corpora["c"].conditions) == ("", ())
+
+
+def test_a_run_of_the_second_schema_is_read(store: Store) -> None:
+    """A run written before devices were described is read, with none of them; a session of now adds its own."""
+    store.folder.mkdir(parents=True, exist_ok=True)
+    store.run_path.write_text(
+        '{"id":"01K0000000000000000000000A","created_at":"2026-11-23T00:00:00+00:00","environment":{"python":"3.11.7",'
+        '"platform":"Linux","machine":"x86_64","processor":"p","cores":2,"memory_bytes":1000,"packages":{},'
+        '"git_commit":null,"git_dirty":null},"corpora":{"c":{"revision":"r","utterances":1,"duration_s":2.5,'
+        '"languages":["en"],"clean":"d","conditions":[],"selection":"c[limit=1]"}},"sessions":[],"budgets":[],'
+        '"schema":2}'
+    )
+    run = store.run()
+    assert (run.schema, run.environment.devices, run.environment.unreadable) == (2, (), {})
+    assert run.corpora["c"].selection == "c[limit=1]"
+
+
+def test_a_run_knows_the_devices_of_all_its_sessions(
+    store: Store, session: MakeSession, environment: Environment
+) -> None:
+    """A later session adds the devices it saw first; one that is known stays as it was, and the rest of the machine."""
+    cpu, gpu = (DeviceFacts(device=Device(name=name, kind=name)) for name in ("cpu", "cuda"))
+    gpu = replace(gpu, clock_mhz=1200, power_limit_w=350.5, persistence=True, driver="580.1")
+    store.open_session(session(), replace(environment, devices=(cpu,), unreadable={"a": "1"}), {}, ())
+    changed = replace(environment, devices=(replace(cpu, governor="x"), gpu), unreadable={"a": "2", "b": "3"}, cores=64)
+    store.open_session(session(), changed, {}, ())
+    assert store.run().environment == replace(environment, devices=(cpu, gpu), unreadable={"a": "1", "b": "3"})

@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from modellab.reporting.summary import summarize
 from modellab.reporting.table import print_report
 from modellab.reporting.timing import timings
 from modellab.speech.audio import Audio
+from modellab.verdicts.budget import Budget, Verdict
 
 MODEL = "faster-whisper:whisper-tiny.en:cpu:int8"
 OTHER = "openai-whisper:whisper-tiny.en:cpu:float32"
@@ -98,6 +100,15 @@ def test_a_rate_has_its_interval_and_what_that_rests_on(run, record, printed) ->
         assert text in printed
     facts = [record(f"u{n}", heard="the cat sat" if n % 2 else "the hat sat", speaker=f"s{n}") for n in range(40)]
     assert re.search(r"16\.67 % \\\[\d+\.\d, \d+\.\d\\\], 40 speakers", markdown(summarize(run(40), facts), {}))
+
+
+@pytest.mark.parametrize("claim", [field.name for field in fields(Budget)])
+def test_whatever_is_claimed_has_a_name(report, claim) -> None:
+    """A row that fails names the claim, whichever it is, and shows it."""
+    target = io.StringIO()
+    row = replace(report.rows[0], verdicts={claim: Verdict.ERROR})
+    print_report(replace(report, rows=(row,)), Console(file=target, width=100))
+    assert "ERROR" in target.getvalue()
 
 
 def test_an_empty_report_says_so(run) -> None:

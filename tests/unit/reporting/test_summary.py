@@ -13,7 +13,7 @@ from modellab.records.store import Torn
 from modellab.reporting.accuracy import pool_scores, score_spoken, spread, worst_utterances
 from modellab.reporting.notes import notes
 from modellab.reporting.summary import summarize
-from modellab.reporting.timing import percentile
+from modellab.scoring.quantile import percentile
 from modellab.scoring.score import Score
 from modellab.speech.transcript import Segment, Transcript
 from modellab.verdicts.budget import Budget, Budgets, Rule, Verdict

@@ -14,6 +14,7 @@ from modellab.commands import (
     gate,
     history,
     models,
+    new,
     performance,
     profile,
     query,
@@ -24,7 +25,21 @@ from modellab.errors import ModelLabError
 from modellab.sources.cache import CACHE_VARIABLE
 
 FIXTURES = Path("fixtures")
-COMMANDS = (models, corpora, conditions, fetch, report, compare, rescore, query, gate, history, profile, performance)
+COMMANDS = (
+    models,
+    corpora,
+    conditions,
+    fetch,
+    report,
+    compare,
+    rescore,
+    query,
+    gate,
+    history,
+    profile,
+    performance,
+    new,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

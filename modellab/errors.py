@@ -20,6 +20,7 @@ ModelLabError
 ├── PoolBusy             a model that a pool cannot lend now; later it may
 ├── PoolClosed           a pool that lends nothing more
 ├── BadRecord            a record or run file that cannot be read back
+├── NotWritten           a folder that was to be written anew, and is there already or cannot be made
 ├── BadQuery             a question to the records of runs that has no answer
 ├── StoreFull            a record that could not be written whole
 ├── ScoreMismatch        two scores that do not add
@@ -150,6 +151,10 @@ class PoolClosed(ModelLabError):
 
 class BadRecord(ModelLabError):
     """A record or run file that cannot be read back."""
+
+
+class NotWritten(ModelLabError):
+    """A folder that was to be written anew is there already, and is left as it is, or cannot be made."""
 
 
 class BadQuery(ModelLabError):

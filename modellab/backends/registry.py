@@ -53,7 +53,9 @@ def refusal(name: str, device: str, compute_type: str) -> str | None:
     if compute_type not in COMPUTE_TYPES:
         raise UnknownName("compute type", compute_type, COMPUTE_TYPES)
     if runtime_version(name) is None:
-        return f"backend {name!r} needs package {backend.package!r}: pip install 'modellab[{name}]'"
+        ours = backend.__module__.partition(".")[0] == "modellab"
+        remedy = f"'modellab[{name}]'" if ours else repr(backend.package)
+        return f"backend {name!r} needs package {backend.package!r}: pip install {remedy}"
     return backend.refusal(device, compute_type)
 
 

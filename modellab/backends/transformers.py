@@ -35,7 +35,7 @@ class Transformers(Backend):
     package: ClassVar[str] = "transformers"
     modules: ClassVar[tuple[str, ...]] = ("torch", "transformers.models.whisper.modeling_whisper")
     engines: ClassVar[tuple[str, ...]] = ("torch", "tokenizers", "numpy")
-    cannot_honour: ClassVar[frozenset[str]] = frozenset({"vad"})
+    cannot_honour: ClassVar[frozenset[str]] = frozenset({"temperatures", "vad"})
 
     weights: Weights
     padding: Literal["frames", "silence"] = "frames"
@@ -110,8 +110,7 @@ class Transformers(Backend):
     def not_honoured(self) -> tuple[str, ...]:
         """Give the options that cannot be followed: of times, those of segments only."""
         words = ("timestamps",) if self.decode.timestamps == "word" else ()
-        fallback = ("temperatures",) if len(self.decode.temperatures) > 1 else ()
-        return tuple(sorted({*super().not_honoured(), *words, *fallback}))
+        return tuple(sorted({*super().not_honoured(), *words}))
 
     def _hear_windows(self, audios: Sequence[Audio], language: str | None) -> list[Transcript]:
         if not audios:

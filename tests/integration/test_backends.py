@@ -22,7 +22,7 @@ from modellab.errors import BadCheckpoint
 from modellab.scoring.normalize import normalizer
 from modellab.scoring.wer import score
 from modellab.sources.cache import cache_root
-from modellab.speech.audio import SAMPLE_RATE_HZ, Audio, read_audio
+from modellab.speech.audio import Audio, read_audio
 from modellab.speech.transcript import Transcript
 from modellab.speech.utterance import Corpus
 
@@ -118,30 +118,18 @@ def assert_within(transcript: Transcript, duration_s: float) -> None:
     assert " ".join(segment.text.strip() for segment in transcript.segments) == transcript.text
 
 
-def test_transcripts_are_finished(heard: Heard, audios: Sequence[Audio], corpus: Corpus) -> None:
-    """Each utterance has one transcript with words in it, in English, with segments within its audio."""
+def test_what_is_said_is_written(heard: Heard, audios: Sequence[Audio], corpus: Corpus) -> None:
+    """Each utterance has one transcript in English, with segments within its audio; few words of all are wrong."""
     for transcript, audio in zip(heard.transcripts, audios, strict=True):
-        assert isinstance(transcript, Transcript)
-        assert transcript.text == transcript.text.strip() != ""
         assert transcript.language == "en"
         assert transcript.segments
         assert_within(transcript, audio.duration_s)
     assert error_rate(corpus, " ".join(transcript.text for transcript in heard.transcripts)) < 0.15
 
 
-def test_a_batch_is_what_its_utterances_are_alone(heard: Heard, audios: Sequence[Audio]) -> None:
-    """A batch in another order gives what each utterance gave alone, in the order of the batch."""
-    order = (4, 1, 2)
-    batch = heard.backend.transcribe([audios[index] for index in order], "en")
-    assert isinstance(batch, Sequence)
-    assert [transcript.text for transcript in batch] == [heard.transcripts[index].text for index in order]
-
-
-def test_the_same_audio_is_the_same_transcript(heard: Heard, audios: Sequence[Audio]) -> None:
-    """An utterance heard again, without being told its language, gives the same transcript; its samples stay."""
-    before = audios[1].samples.copy()
+def test_an_english_model_needs_no_language(heard: Heard, audios: Sequence[Audio]) -> None:
+    """An utterance heard again, without being told its language, gives the same transcript, times and all."""
     assert heard.backend.transcribe([audios[1]])[0] == heard.transcripts[1]
-    np.testing.assert_array_equal(audios[1].samples, before)
 
 
 def test_no_audio_is_no_transcript(heard: Heard) -> None:
@@ -149,10 +137,10 @@ def test_no_audio_is_no_transcript(heard: Heard) -> None:
     assert list(heard.backend.transcribe([])) == []
 
 
-def test_times_of_segments_are_within_the_audio(
+def test_times_of_segments_take_no_words_away(
     heard: Heard, audios: Sequence[Audio], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Asked for the times of segments, a backend gives some that end before the audio does, and no fewer words."""
+    """Asked for the times of segments, a backend gives some from most of the audio, and no fewer words."""
     backend = asked(heard, monkeypatch, timestamps="segment")
     for transcript, audio in zip(backend.transcribe(audios[1:3], "en"), audios[1:3], strict=True):
         assert_within(transcript, audio.duration_s)
@@ -160,15 +148,12 @@ def test_times_of_segments_are_within_the_audio(
         assert len(transcript.text.split()) >= 6
 
 
-def test_times_of_words_are_within_their_segment(
-    heard: Heard, audios: Sequence[Audio], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Asked for the times of words, a backend gives them in order within the audio, or says that it cannot."""
+def test_words_with_times_are_the_text(heard: Heard, audios: Sequence[Audio], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for the times of words, a backend that has them gives them of every word, and one that says no has none."""
     backend = asked(heard, monkeypatch, timestamps="word")
     (transcript,) = backend.transcribe([audios[1]], "en")
     words = [word for segment in transcript.segments for word in segment.words]
     assert bool(words) is ("timestamps" not in backend.not_honoured())
-    assert all(0 <= word.start_s <= word.end_s <= audios[1].duration_s + WHISPER_STEP_S for word in words)
     assert not words or "".join(word.text for word in words).strip() == transcript.text
 
 
@@ -187,15 +172,10 @@ def test_long_audio_is_heard_to_its_end(
     assert len(short.text.split()) < 12
 
 
-@pytest.mark.parametrize(
-    ("count", "timestamps"),
-    [(1, "none"), (1, "segment"), (2 * SAMPLE_RATE_HZ, "none")],
-    ids=["one sample", "one sample with times", "two seconds"],
-)
-def test_silence_is_heard(heard: Heard, monkeypatch: pytest.MonkeyPatch, count: int, timestamps: str) -> None:
-    """Silence, of one sample too, gives a transcript of next to no words, within its audio."""
-    backend = asked(heard, monkeypatch, timestamps=timestamps)
-    audio = Audio(samples=np.zeros(count, np.float32))
+def test_times_of_silence_are_within_it(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sample of silence, asked for with times, gives a transcript of next to no words, within its audio."""
+    backend = asked(heard, monkeypatch, timestamps="segment")
+    audio = Audio(samples=np.zeros(1, np.float32))
     (transcript,) = backend.transcribe([audio], "en")
     assert len(transcript.text.split()) <= 3
     assert_within(transcript, audio.duration_s)
@@ -215,19 +195,14 @@ def test_runtimes_write_the_same_words(heard: Heard, reference: Sequence[str]) -
     assert [plain(transcript.text) for transcript in heard.transcripts] == [plain(text) for text in reference]
 
 
-def test_a_closed_backend_can_be_loaded_again(
-    heard: Heard, weights: Callable[[str], Weights], audios: Sequence[Audio]
+@NAMES
+def test_what_is_not_loaded_cannot_listen(
+    name: str, weights: Callable[[str], Weights], audios: Sequence[Audio]
 ) -> None:
-    """A backend may be closed before it was loaded, and twice after; loaded again, it hears as before."""
-    backend = backend_class(heard.name)(weights=weights(heard.name), threads=2)
-    backend.close()
-    for _ in range(2):
-        backend.load()
-        assert backend.transcribe([audios[1]], "en")[0].text == heard.transcripts[1].text
-        backend.close()
-        backend.close()
+    """A backend that is not loaded says so."""
+    pytest.importorskip(SDK[name])
     with pytest.raises(AssertionError, match="load"):
-        backend.transcribe([audios[1]], "en")
+        backend_class(name)(weights=weights(name)).transcribe([audios[1]], "en")
 
 
 def test_faster_whisper_computes_in_int8(

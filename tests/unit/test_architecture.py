@@ -32,7 +32,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("plugin",),
     ("server",),
     ("commands",),
-    ("cli", "testing"),
+    ("cli", "contract", "testing"),
 )
 ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 
@@ -42,7 +42,7 @@ NARROWER = {"reporting": {"errors", "speech", "scoring", "backends", "records", 
 SHARED_AMONG_BACKENDS = {"base", "device", "registry", "spec"}
 RUNTIMES = {"torch", "whisper", "faster_whisper", "ctranslate2", "transformers"}
 MAY_IMPORT_RUNTIMES = ("backends.", "checkpoints.convert")
-MAY_IMPORT_PYTEST = {"plugin", "testing"}
+MAY_IMPORT_PYTEST = {"contract", "plugin", "testing"}
 
 
 @dataclass(frozen=True)

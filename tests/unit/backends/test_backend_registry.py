@@ -118,7 +118,14 @@ def test_a_runtime_that_is_not_installed_says_what_to_install(install: Install) 
     install("house = house_brand:House", SUBCLASS.format(package="no-such-sdk"))
     assert runtime_version("house") is None
     refused = refusal("house", "cpu", "float32")
-    assert refused == "backend 'house' needs package 'no-such-sdk': pip install 'modellab[house]'"
+    assert refused == "backend 'house' needs package 'no-such-sdk': pip install 'no-such-sdk'"
+
+
+def test_a_runtime_of_ours_is_installed_as_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the backend is of this package, what is to be installed is the extra that names it."""
+    monkeypatch.setattr(FakeBackend, "package", "no-such-sdk")
+    refused = refusal("fake", "cpu", "float32")
+    assert refused == "backend 'fake' needs package 'no-such-sdk': pip install 'modellab[fake]'"
 
 
 @pytest.mark.parametrize("compute_type", COMPUTE_TYPES)

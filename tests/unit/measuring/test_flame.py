@@ -14,20 +14,20 @@ from tqdm.asyncio import tqdm as asynchronous
 from modellab.errors import MeasurementRefused, ReportToolMissing
 from modellab.measuring.flame import flame_graph, py_spy
 
-DRAWS = """
-echo "py-spy> Sampling process 100 times a second. Press Control-C to exit."
-trap 'echo "$@" > "$5"; exit 0' INT
-while :; do sleep 0.01; done
+PYTHON = sys.executable
+
+# A background job is born deaf to Ctrl-C, and so is a shell's trap there; Python's handler is not, nor is py-spy's.
+WAITS = """
+import signal, sys, time
+def stop(*_):
+    {stop}
+signal.signal(signal.SIGINT, stop)
+print("py-spy> Sampling process 100 times a second. Press Control-C to exit.", flush=True)
+time.sleep(60)
 """
-CUT_SHORT = """
-echo "py-spy> Sampling process 100 times a second. Press Control-C to exit."
-trap 'echo "Error: No space left on device" >&2; exit 1' INT
-while :; do sleep 0.01; done
-"""
-REFUSES = """
-echo "Permission Denied: Try running again with elevated permissions" >&2
-exit 1
-"""
+DRAWS = WAITS.format(stop="open(sys.argv[5], 'w').write(' '.join(sys.argv[1:])); sys.exit(0)")
+CUT_SHORT = WAITS.format(stop="sys.exit('Error: No space left on device')")
+REFUSES = "import sys; sys.exit('Permission Denied: Try running again with elevated permissions')"
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         programs = tmp_path / "bin"
         programs.mkdir()
         if script:
-            (programs / "py-spy").write_text(f"#!/bin/bash\n{script}")
+            (programs / "py-spy").write_text(f"#!{PYTHON}\n{script}")
             (programs / "py-spy").chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(programs / "python"))
         monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin" if script else str(programs))

@@ -10,7 +10,7 @@ OPTIONS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help bench performance test test-e2e test-kill lint format types overhead bench-scoring bench-store bench-throughput bench-worker bench-leak bench-pool gpu-package bench-gpu gate-aa gate-power report constraints clean
+.PHONY: help bench performance test test-e2e test-kill lint format types overhead bench-scoring bench-store bench-throughput bench-schedule bench-worker bench-leak bench-pool gpu-package bench-gpu gate-aa gate-power report constraints clean
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,6 +52,9 @@ bench-store: $(STAMP) ## Measure what summarising a run of 1,000,000 records tak
 
 bench-throughput: $(STAMP) ## Measure how much sooner the accuracy lane hears a corpus than a plain loop
 	@$(BIN)/python benchmarks/throughput.py
+
+bench-schedule: $(STAMP) ## Measure whether requests by chance are sent when they are due, against a loop that sleeps
+	@$(BIN)/python benchmarks/schedule.py
 
 bench-worker: $(STAMP) ## Measure what a model in a process of its own costs against one in this process
 	@$(BIN)/python benchmarks/worker.py

@@ -22,7 +22,7 @@ TONES_HZ = (220, 330, 440)
 SILENCE_S = 2.0
 LONG_S = 31.0  # beyond the window of a Whisper model, where some options first count
 ROUNDS = 3
-GROWTH_BYTES = 48 << 20  # what an allocator may keep of some rounds of loading and closing
+GROWTH_BYTES = 16 << 20  # what is kept in every round is a leak; an allocator keeps more in some, and nothing in others
 CHILD_TIMEOUT_S = 120
 CHANGED = DecodeOptions(
     language="en",
@@ -172,7 +172,7 @@ class BackendContract:
             backend.close()
 
     def test_memory_comes_back(self, audios: Sequence[Audio]) -> None:
-        """After the first round, loading, hearing and closing some times more leaves this process no larger."""
+        """After the first round, of loading, hearing and closing some times more one at least leaves nothing behind."""
         backend, held = self.make(), []
         for _ in range(1 + ROUNDS):
             with backend:
@@ -181,8 +181,8 @@ class BackendContract:
             held.append(memory().resident_bytes)
         if held[0] is None or held[-1] is None:
             pytest.skip("this machine does not tell how much memory is held")
-        grown = held[-1] - held[0]
-        assert grown <= GROWTH_BYTES, f"{ROUNDS} rounds of load, transcribe and close kept {grown >> 20} MiB"
+        kept = [after - before for before, after in pairwise(size or 0 for size in held)]
+        assert min(kept) <= GROWTH_BYTES, f"each round of load, transcribe and close kept {min(kept) >> 20} MiB or more"
 
     def test_unknown_options_are_refused(self) -> None:
         """An option that it lacks is refused where it is given, and a device that there is not, by its name."""

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from modellab.errors import BadRecord
 from modellab.records.failure import Failure
 from modellab.records.schema import SCHEMA, refuse_unknown
+from modellab.scoring.quantile import is_below
 
 Scenario = Literal["single-stream", "concurrent", "offline", "server"]
 Setting: TypeAlias = Mapping[str, bool | int | float | str]
@@ -124,6 +125,13 @@ class Performance:
     def latencies_s(self) -> tuple[float, ...]:
         """How long each call waited for its answer; endless where there is none."""
         return tuple(float("inf") if call.failure else call.latency_s for call in self.calls)
+
+    @property
+    def kept(self) -> bool:
+        """Whether a server sent and answered all its requests, and its quantile is below the bound with confidence."""
+        if self.failure or len(self.calls) < float(self.setting["requests"]):
+            return False
+        return bool(is_below(self.latencies_s, float(self.setting["quantile"]), float(self.setting["bound_s"])))
 
     @property
     def rtfx(self) -> float | None:

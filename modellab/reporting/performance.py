@@ -9,7 +9,7 @@ from modellab.records.failure import Failure
 from modellab.records.scenario import Call, Performance, Setting
 from modellab.reporting.cost import Cost, cost_of
 from modellab.scoring.line import Line, fit
-from modellab.scoring.quantile import SAMPLES_FOR, Quantile, is_below, quantile
+from modellab.scoring.quantile import SAMPLES_FOR, Quantile, quantile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,17 +140,9 @@ def served(performances: Iterable[Performance]) -> Served | None:
         return None
     bound_s, q = (float(own[-1].setting[name]) for name in ("bound_s", "quantile"))
     alike = [p for p in own if (p.setting["bound_s"], p.setting["quantile"]) == (bound_s, q)]
-    tried = tuple((float(p.setting["rate_per_s"]), point(p), kept(p)) for p in alike)
-    confirmed = [float(p.setting["rate_per_s"]) for p in alike if p.setting["confirming"] and kept(p)]
+    tried = tuple((float(p.setting["rate_per_s"]), point(p), p.kept) for p in alike)
+    confirmed = [float(p.setting["rate_per_s"]) for p in alike if p.setting["confirming"] and p.kept]
     return Served(bound_s=bound_s, quantile=q, rate_per_s=max(confirmed, default=None), tried=tried)
-
-
-def kept(performance: Performance) -> bool:
-    """Whether all requests of a server were sent and answered, and so many within the bound that it is kept."""
-    setting = performance.setting
-    if performance.failure or len(performance.calls) < float(setting["requests"]):
-        return False
-    return bool(is_below(performance.latencies_s, float(setting["quantile"]), float(setting["bound_s"])))
 
 
 def _fairness(calls: Sequence[Call]) -> float | None:

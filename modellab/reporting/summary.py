@@ -317,7 +317,7 @@ def _claims_of_deployment(found: Deployment | None) -> Mapping[str, "_Claim"]:
             for name, figure in streams.items()
         },
         "growth_bytes": _Claim(
-            tried=own.growth is not None, failed=0, figure=own.growth.low_bytes if own.growth else None
+            tried=own.growth is not None, failed=0, figure=own.growth.kept_bytes if own.growth else None
         ),
     }
 

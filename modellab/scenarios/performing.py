@@ -17,6 +17,7 @@ from modellab.measuring.worker import LIMIT_S, Worker
 from modellab.records.failure import Failure
 from modellab.records.scenario import Call, Footprint, Performance, Scenario, Setting
 from modellab.scenarios.desk import Desk
+from modellab.speech.audio import Audio
 from modellab.speech.utterance import Corpus, Utterance
 
 WARM_UP_CALLS = 3
@@ -135,7 +136,7 @@ class Ensemble:
 
 
 def batches_of(utterances: Sequence[Utterance], size: int = 1) -> tuple[Batch, ...]:
-    """Give utterances in batches of one language each, their audio read, in their order.
+    """Give utterances in batches of one language each, in their order; the audio of each is read once.
 
     Raises:
         MeasurementRefused: when a batch is to hold none.
@@ -167,12 +168,15 @@ def unperformed(piece: Piece, scenario: Scenario, setting: Setting, error: Excep
 
 
 def _batches(utterances: Sequence[Utterance], size: int) -> Iterator[Batch]:
+    audios: dict[str, Audio] = {}
     together: list[Audible] = []
     for utterance in utterances:
         if together and (len(together) == size or together[-1].utterance.language != utterance.language):
             yield Batch(language=together[0].utterance.language or None, audible=tuple(together))
             together = []
-        together.append(Audible(utterance, utterance.hear()))
+        if utterance.id not in audios:
+            audios[utterance.id] = utterance.hear()
+        together.append(Audible(utterance, audios[utterance.id]))
     if together:
         yield Batch(language=together[0].utterance.language or None, audible=tuple(together))
 

@@ -14,7 +14,7 @@ from modellab.scenarios.arrival import poisson
 from modellab.scenarios.callers import ask
 from modellab.scenarios.load import opened
 from modellab.scenarios.performing import Ensemble, batches_of
-from modellab.scoring.quantile import is_below, most_beyond
+from modellab.scoring.quantile import most_beyond
 from modellab.speech.utterance import Corpus
 
 LATE = 0.05  # of the bound: a schedule missed by more is not the one that was asked for
@@ -40,12 +40,6 @@ class Target:
             raise MeasurementRefused(
                 f"{self.requests} requests never show where 1 in {round(1 / (1 - self.quantile))} is: ask for more"
             )
-
-    def kept(self, performance: Performance) -> bool:
-        """Whether all requests were sent and answered, and the quantile is below the bound with 99 % confidence."""
-        if performance.failure or len(performance.calls) < self.requests:
-            return False
-        return bool(is_below(performance.latencies_s, self.quantile, self.bound_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +104,13 @@ class Server:
         while bad > (1 + self.tolerance) * good:
             rate = (good * bad) ** 0.5
             yield (found := self.at(rate, next(turns)))
-            kept = self.target.kept(found)
+            kept = found.kept
             good, bad, broken = (rate, bad, broken) if kept else (good, rate, True)
             if not broken and bad <= (1 + self.tolerance) * good:
                 bad *= 2  # nobody has seen it broken
         while good >= least:
             yield (found := self.at(good, next(turns), confirming=True))
-            if self.target.kept(found):
+            if found.kept:
                 return
             good /= 1 + self.tolerance
 

@@ -56,12 +56,17 @@ class Slope:
             level=level,
         )
 
-    def leaks(self, smallest_bytes: float = SMALLEST_BYTES) -> bool:
-        """Say whether more than `smallest_bytes` a turn are kept for good, with confidence.
+    @property
+    def kept_bytes(self) -> float:
+        """What is kept for good with each turn, with confidence.
 
-        It must be so over all turns and over the later half alone: what fills up grows at first, and then no more.
+        It is kept over all turns and over the later half alone: what fills up grows at first, and then no more.
         """
-        return min(self.low_bytes, self.late_low_bytes) > smallest_bytes
+        return min(self.low_bytes, self.late_low_bytes)
+
+    def leaks(self, smallest_bytes: float = SMALLEST_BYTES) -> bool:
+        """Say whether more than `smallest_bytes` a turn are kept for good."""
+        return self.kept_bytes > smallest_bytes
 
 
 def leaks(resident_bytes: Sequence[int], smallest_bytes: float = SMALLEST_BYTES, level: float = LEVEL) -> bool | None:

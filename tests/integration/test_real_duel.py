@@ -52,7 +52,7 @@ def test_a_block_on_real_weights(duel: Duel, tmp_path: Path) -> None:
     assert {"ctranslate2", "faster-whisper"} <= set(block.base.versions)
     assert min(block.cold_start_s("base"), block.cold_start_s("candidate")) > 0.1
     assert min(block.base.peak_memory_bytes, block.candidate.peak_memory_bytes) > 50 << 20
-    assert block.base.cpu_s > 0.05 * sum(block.seconds("base"))
+    assert 0.1 < block.base.cpu_s < 1.2 * sum(block.seconds("base"))  # one thread, and of the rounds alone
     assert "folder" not in block.base.options["weights"]
     assert block.machine.fixed_work_before_s
     assert psutil.Process().children(recursive=True) == before

@@ -7,7 +7,7 @@ import pytest
 
 from modellab.records.failure import Failure
 from modellab.records.scenario import Call, Footprint, Performance
-from modellab.reporting.performance import best, cpu_per_audio, kept, latency, point, served
+from modellab.reporting.performance import best, cpu_per_audio, latency, point, served
 
 BROKEN = Failure(stage="transcribe", kind="MemoryError", message="no more")
 
@@ -108,7 +108,7 @@ def test_another_bound_is_another_question(performance):
 def test_what_does_not_keep_a_bound(performance, change):
     """A performance that ended early, or in which two requests failed, keeps none."""
     whole = performance("server", **serving(1.0))
-    assert kept(whole)
+    assert whole.kept
     calls = {
         129: whole.calls[:129],
         "failing": (*whole.calls[:128], *[replace(c, failure=BROKEN) for c in whole.calls[128:]]),
@@ -116,7 +116,7 @@ def test_what_does_not_keep_a_bound(performance, change):
     changed = {
         name: calls.get(value, value) if isinstance(value, int | str) else value for name, value in change.items()
     }
-    assert not kept(replace(whole, **changed))
+    assert not replace(whole, **changed).kept
 
 
 def test_processor_time_of_which_a_part_is_unknown_is_unknown(performance):

@@ -19,7 +19,7 @@ def test_requests_come_by_schedule(ensemble, corpus):
     assert len(found.calls) == 64
     assert found.setting["rate_per_s"] == 100.0
     assert found.calls[-1].latency_s > 64 * 0.02 - found.calls[-1].due_s - 0.1
-    assert target.kept(found)
+    assert found.kept
 
 
 def test_an_overload_ends_early(ensemble, corpus):
@@ -27,7 +27,7 @@ def test_an_overload_ends_early(ensemble, corpus):
     with ensemble(seconds_per_audio=0.05) as one:
         found = Server(ensemble=one, corpus=corpus, target=SMALL).at(40.0)
     assert len(found.calls) < 64
-    assert not SMALL.kept(found)
+    assert not found.kept
 
 
 def test_the_rate_that_is_found_lies_below_what_replicas_can_do(ensemble, corpus):
@@ -36,9 +36,9 @@ def test_the_rate_that_is_found_lies_below_what_replicas_can_do(ensemble, corpus
         found = list(Server(ensemble=one, corpus=corpus, target=SMALL, tolerance=0.3, limit_s=20).search())
     assert found[0].scenario == "single-stream"
     assert found[-1].setting["confirming"] is True
-    assert SMALL.kept(found[-1])
+    assert found[-1].kept
     assert 64 / 20 <= found[-1].setting["rate_per_s"] < 1.5 / 0.02
-    assert any(not SMALL.kept(performance) for performance in found[1:])
+    assert any(not performance.kept for performance in found[1:])
     assert len({performance.setting["seed"] for performance in found[1:]}) == len(found) - 1
 
 
@@ -64,7 +64,7 @@ def test_a_schedule_that_cannot_be_held_is_refused(ensemble, corpus):
         refused = server._checked(late, 1e6)
     assert refused.failure.kind.endswith("MeasurementRefused")
     assert "cannot send 1e+06 requests a second" in refused.failure.message
-    assert not target.kept(refused)
+    assert not refused.kept
 
 
 @pytest.mark.parametrize("rate", [0.0, -3.0, float("nan")])

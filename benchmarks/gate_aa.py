@@ -52,7 +52,7 @@ def main() -> int:
     if options.replay:
         print_replay(comparisons, bench.rules)
     if options.plots:
-        from gate_plots import write  # noqa: PLC0415 - matplotlib is optional
+        from gate_plots import write
 
         write(options.plots, known, comparisons, bench.rules, Trials(options.power).read())
     return 1 if alarms.hits else 0

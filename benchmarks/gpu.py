@@ -34,7 +34,8 @@ from modellab.corpora.registry import read_corpora
 from modellab.corpora.selection import Selection
 from modellab.errors import ModelLabError
 from modellab.measuring.accuracy import Place, hear
-from modellab.measuring.clock import MONOTONIC, timed
+from modellab.measuring.clock import timed
+from modellab.measuring.stages import Stopwatch
 from modellab.records.environment import observe, usable_cores
 from modellab.records.record import Record
 from modellab.reporting.accuracy import pool_scores
@@ -119,49 +120,6 @@ class Measured:
     sensors_after: Mapping[str, str | float | None] = field(default_factory=dict)
 
 
-class Seamed(Transformers):
-    """The backend with a clock at its seams, where it waits for the device: for shares, never for a throughput."""
-
-    def load(self) -> None:
-        """Read the weights and watch encoder, decoder and the decoder's output."""
-        super().load()
-        assert self._model is not None
-        self.start_over()
-        self._watch("encoder", self._model.model.encoder)
-        self._watch("decoder", self._model.model.decoder)
-        self._watch("decoder", self._model.proj_out)
-        self._model.model.decoder.register_forward_hook(self._count)
-
-    def start_over(self) -> None:
-        """Forget what was taken so far."""
-        self.seconds = dict.fromkeys(PARTS, 0.0)
-        self.steps = 0
-
-    def _features(self, audios: Sequence[Audio]) -> Any:
-        features, seconds = timed(lambda: super(Seamed, self)._features(audios), self._settled)
-        self.seconds["features"] += seconds
-        return features
-
-    def _watch(self, part: str, module: Any) -> None:
-        started: list[float] = []
-
-        def start(*_: object) -> None:
-            started.append(self._settled())
-
-        def stop(*_: object) -> None:
-            self.seconds[part] += self._settled() - started.pop()
-
-        module.register_forward_pre_hook(start)
-        module.register_forward_hook(stop)
-
-    def _count(self, *_: object) -> None:
-        self.steps += 1
-
-    def _settled(self) -> float:
-        wait_for(self.device)
-        return MONOTONIC()
-
-
 def main() -> int:
     """Measure, print and write; give 0 where everything was measured and every claim holds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -242,9 +200,8 @@ def measure(
         found.unfinished_s = unfinished_s(backend, audios[:8])
         found.throughput = sweep(batch_sizes, partial(throughput, backend, audios, rounds))
         found.sensors_after = sensors()
-    with Seamed(**options) as seamed:
         fits = {point.batch_size for point in found.throughput if point.seconds}
-        found.shares = [shares(seamed, audios, size) for size in SHARED_SIZES if size in fits]
+        found.shares = [shares(backend, audios, size) for size in SHARED_SIZES if size in fits]
     return found
 
 
@@ -297,27 +254,36 @@ def throughput(backend: Transformers, audios: Sequence[Audio], rounds: int, batc
     return Throughput(batch_size=batch_size, audio_s=audio_s, seconds=seconds, **memory)
 
 
-def shares(backend: Seamed, audios: Sequence[Audio], batch_size: int) -> Shares:
-    """Give where the seconds of one pass over all audios go, after a warm-up."""
+def shares(backend: Transformers, audios: Sequence[Audio], batch_size: int) -> Shares:
+    """Give where the seconds of one pass over all audios go, after a warm-up, waiting for the device at every seam."""
     batches = list(batched(audios, batch_size))
     transcribe(backend, batches[:1])
-    backend.start_over()
-    whole_s = timed(lambda: transcribe(backend, batches))[1]
-    return Shares(batch_size=batch_size, whole_s=whole_s, parts_s=dict(backend.seconds), decoder_steps=backend.steps)
+    stages = {part: places for part, places in backend.stages().items() if part in PARTS}
+    watch, steps = Stopwatch(settle=backend.settle), list[object]()
+    (decoder, _), *_ = stages["decoder"]
+    counting = decoder.register_forward_hook(lambda *_: steps.append(None))
+    try:
+        with watch.around(stages), watch.stage("rest"):
+            transcribe(backend, batches)
+    finally:
+        counting.remove()
+    whole_s = sum(watch.seconds.values())
+    parts_s = {part: watch.seconds[part] for part in PARTS}
+    return Shares(batch_size=batch_size, whole_s=whole_s, parts_s=parts_s, decoder_steps=len(steps))
 
 
 def unfinished_s(backend: Transformers, batch: Sequence[Audio]) -> float:
     """Give how long the device still works when a warm call has returned."""
     for _ in range(2):
         backend.transcribe(batch, "en")
-    return timed(lambda: wait_for(backend.device))[1]
+    return timed(backend.settle)[1]
 
 
 def transcribe(backend: Transformers, batches: Sequence[Sequence[Audio]]) -> None:
     """Hear batches, and wait until the device has done so."""
     for batch in batches:
         backend.transcribe(batch, "en")
-    wait_for(backend.device)
+    backend.settle()
 
 
 def batched(audios: Sequence[Audio], size: int) -> Iterator[Sequence[Audio]]:
@@ -331,14 +297,6 @@ def batched(audios: Sequence[Audio], size: int) -> Iterator[Sequence[Audio]]:
     return (repeated[start : start + size] for start in range(0, len(repeated), size))
 
 
-def wait_for(device: str) -> None:
-    """Wait until the device has done its work."""
-    if device.startswith("cuda"):
-        import torch  # noqa: PLC0415 - a machine without it is told so first
-
-        torch.cuda.synchronize(device)
-
-
 @contextmanager
 def memory_of(device: str) -> Iterator[dict[str, int]]:
     """Give what fills up with the most memory that torch took and held of a device meanwhile.
@@ -346,7 +304,7 @@ def memory_of(device: str) -> Iterator[dict[str, int]]:
     Raises:
         DoesNotFit: when it ran out.
     """
-    import torch  # noqa: PLC0415 - a machine without it is told so first
+    import torch
 
     most: dict[str, int] = {}
     on_cuda = device.startswith("cuda")
@@ -366,7 +324,7 @@ def sensors() -> dict[str, str | float | None]:
     """Give what nvidia-smi reads of the first GPU, in its own units; None for what it cannot read."""
     command = ["nvidia-smi", "--query-gpu=" + ",".join(SENSORS), "--format=csv,noheader,nounits"]
     try:
-        read = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout  # noqa: S603 - our words
+        read = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError):
         read = ""
     return readings(read)
@@ -455,7 +413,7 @@ def claim(package: Path, results: Path, device: str, precisions: Sequence[str]) 
     ]
     environment = os.environ | {"TRANSFORMERS_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}
     lanes = (["-m", "accuracy"], ["-m", "timing", "-n", "0"])
-    return max(subprocess.run([*common, *lane], cwd=ROOT, env=environment, check=False).returncode for lane in lanes)  # noqa: S603
+    return max(subprocess.run([*common, *lane], cwd=ROOT, env=environment, check=False).returncode for lane in lanes)
 
 
 if __name__ == "__main__":

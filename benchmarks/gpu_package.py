@@ -258,11 +258,11 @@ def unpacked_files(package: Path) -> list[str]:
 def fetch_wheels(into: Path, python: str, architecture: str) -> None:
     """Fetch wheels of what this project needs beside torch and transformers and what these two need themselves."""
     pip = [sys.executable, "-m", "pip"]
-    subprocess.run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", into, ROOT], check=True)  # noqa: S603
+    subprocess.run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", into, ROOT], check=True)
     platforms = [f"--platform=manylinux_2_{minor}_{architecture}" for minor in GLIBC]
     wanted = [f"{name}=={version(name)}" for name in needed(brought())]
     target = ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}", *platforms]
-    subprocess.run([*pip, "download", "--quiet", "--no-deps", *target, "--dest", into, *wanted], check=True)  # noqa: S603
+    subprocess.run([*pip, "download", "--quiet", "--no-deps", *target, "--dest", into, *wanted], check=True)
 
 
 def brought() -> set[str]:

@@ -48,7 +48,7 @@ Hear = Callable[[Audio], object]
 
 def faster_whisper(folder: Path, threads: int) -> Hear:
     """Load with faster-whisper by hand; give how to hear."""
-    from faster_whisper import WhisperModel  # noqa: PLC0415 - one runtime a process
+    from faster_whisper import WhisperModel
 
     model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
 
@@ -64,8 +64,8 @@ def faster_whisper(folder: Path, threads: int) -> Hear:
 
 def openai_whisper(folder: Path, threads: int) -> Hear:
     """Load with openai-whisper by hand; give how to hear."""
-    import torch  # noqa: PLC0415
-    import whisper  # noqa: PLC0415
+    import torch
+    import whisper
 
     torch.set_num_threads(threads)
     model = whisper.load_model(str(folder / "model.pt"), device="cpu")
@@ -81,8 +81,8 @@ def openai_whisper(folder: Path, threads: int) -> Hear:
 
 def transformers(folder: Path, threads: int) -> Hear:
     """Load with transformers by hand; give how to hear."""
-    import torch  # noqa: PLC0415
-    from transformers import WhisperForConditionalGeneration, WhisperProcessor  # noqa: PLC0415
+    import torch
+    from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
     torch.set_num_threads(threads)
     model = WhisperForConditionalGeneration.from_pretrained(str(folder), dtype=torch.float32).eval()
@@ -225,7 +225,7 @@ def in_bare_loop(backend: str, turn: str, turns: int, model: str, threads: int) 
         str(threads),
     ]
     env = os.environ | CALM | {"OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     who = f"{backend}, by hand"
     if done.returncode:
         return Found(who=who, turn=turn, failure=(done.stderr.strip().splitlines() or ["no words"])[-1])

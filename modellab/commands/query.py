@@ -102,7 +102,7 @@ def _notes(answer: "Answer") -> Sequence[str]:
 
 
 def _print_schema() -> None:
-    from modellab.records.query import VIEWS
+    from modellab.records.view import VIEWS
 
     for view in VIEWS:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))

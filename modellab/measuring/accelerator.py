@@ -89,7 +89,7 @@ def accelerator(device: Device, env: Mapping[str, str] = os.environ) -> Accelera
 
 def _opened() -> Any:  # noqa: ANN401 - a module without types
     try:
-        import pynvml  # noqa: PLC0415
+        import pynvml
     except ImportError as error:
         raise SensorUnreadable("NVML needs nvidia-ml-py: pip install 'modellab[nvidia]'") from error
     with _named(pynvml, "NVML"):

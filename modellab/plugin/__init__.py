@@ -8,7 +8,7 @@ MARKERS = (
     "accuracy: what a model hears; may run beside others (-m accuracy -n auto)",
     "timing: how fast a model hears; must run alone (-m timing -n 0)",
     "performance: what deployment meets, scenario by scenario; must run alone (-m performance -n 0)",
-    "judged_by(budget): the budget that a claim is about; where it is not set, the claim is left out",
+    "judged_by(*budgets): the budgets that a claim is about; where none is set, the claim is left out",
 )
 
 

@@ -1,6 +1,6 @@
 """Fixtures: the words in which claims are written."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, NoReturn
 
@@ -17,7 +17,8 @@ from modellab.plugin.performer import Performer
 from modellab.records.record import ColdStart
 from modellab.reporting.parity import FULL_PRECISION
 from modellab.speech.utterance import Corpus, Utterance
-from modellab.verdicts.budget import Budget
+from modellab.verdicts.budget import Budget, Verdict
+from modellab.verdicts.budget import judge as verdict_of
 
 JUDGED_BY = "judged_by"
 NO_BUDGET, NO_CLAIM = "no budget", "no claim"
@@ -27,6 +28,7 @@ Vary = Callable[[Model, Corpus, Variation | str], Heard]
 TimeSpeech = Callable[[Model, Corpus], Timed]
 StartCold = Callable[[Model], ColdStart]
 Limit = Callable[..., float]
+Judge = Callable[..., None]
 
 
 def measures(session: pytest.Session) -> bool:
@@ -184,6 +186,15 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
 
             return budget
 
+        @pytest.fixture
+        def judge(self) -> Judge:
+            """Hold several figures of one measurement against their limits; where none is set, nothing is claimed."""
+
+            def judge(model: Model, corpus: Corpus, **figures: float | None) -> None:
+                _judge(bench, model.id, corpus.name, figures)
+
+            return judge
+
     return Fixtures()
 
 
@@ -196,7 +207,7 @@ def _runnable(bench: Bench, model_id: str) -> Model:
 
 
 def _has_limit(bench: Bench, item: pytest.Item) -> bool:
-    """Whether there is a budget for what a test is marked to be judged by; a test without that mark needs none."""
+    """Whether there is a budget for anything a test is marked to be judged by; one without that mark needs none."""
     mark, call = item.get_closest_marker(JUDGED_BY), getattr(item, "callspec", None)
     if mark is None or call is None:
         return True
@@ -204,7 +215,8 @@ def _has_limit(bench: Bench, item: pytest.Item) -> bool:
     corpus = next((call.params[name] for name in named if name in call.params), "*")
     if not isinstance(corpus, str):  # pytest's word for a list of nothing
         return False
-    return getattr(bench.budgets.of(call.params["model"], corpus), mark.args[0]) is not None
+    own = bench.budgets.of(call.params["model"], corpus)
+    return any(getattr(own, claim) is not None for claim in mark.args)
 
 
 def _limit(bench: Bench, claim: str, model: str, corpus: str) -> float:
@@ -215,6 +227,16 @@ def _limit(bench: Bench, claim: str, model: str, corpus: str) -> float:
     if limit is None:
         _skip(f"{NO_BUDGET}: {claim} of {model} on {corpus} is reported, not judged; set it in budgets.toml")
     return limit
+
+
+def _judge(bench: Bench, model: str, corpus: str, figures: Mapping[str, float | None]) -> None:
+    own = bench.budgets.of(model, corpus)
+    limits = {claim: getattr(own, claim) for claim in figures if getattr(own, claim) is not None}
+    if not limits:
+        _skip(f"{NO_BUDGET}: {', '.join(figures)} of {model} on {corpus} are reported, not judged")
+    verdicts = {claim: verdict_of(figures[claim], limit) for claim, limit in limits.items()}
+    wrong = [f"{c} is {figures[c]}, of {limits[c]}" for c, verdict in verdicts.items() if verdict is not Verdict.PASS]
+    assert not wrong, f"over budget, or not measured: {'; '.join(wrong)}"
 
 
 def _claim_nothing(reason: str) -> NoReturn:

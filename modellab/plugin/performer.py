@@ -20,7 +20,7 @@ from modellab.reporting.streaming import Streamed, streamed
 from modellab.scenarios.callers import ask
 from modellab.scenarios.growth import grow_by_listening, grow_by_reloading
 from modellab.scenarios.offline import arrangements, sweep
-from modellab.scenarios.performing import WARM_UP_CALLS, Ensemble, Piece, example_of, unperformed
+from modellab.scenarios.performing import Ensemble, Piece, example_of, unperformed, warm_up
 from modellab.scenarios.programme import Programme
 from modellab.scenarios.server import Server, Target
 from modellab.scenarios.streaming import Streaming
@@ -100,7 +100,7 @@ class Performer:
             model=model.id, corpus=corpus.name, session=self.bench.session, step_s=self._programme.step_s
         )
         with closing(Replica(self._worker(model.spec, self.bench.threads))) as replica:
-            _warm_up(replica, corpus)
+            warm_up(replica, example_of(corpus))
             streams = [self._kept(stream) for stream in streaming.each(replica, corpus)]
         self.show(streams)
         (found,) = streamed(streams, self._offline(model, corpus))
@@ -194,9 +194,3 @@ def _lasting(corpus: Corpus, least_s: float) -> Iterator[Utterance]:
         lasted_s += utterance.duration_s
         if lasted_s >= least_s and utterance is corpus.utterances[-1]:
             return
-
-
-def _warm_up(replica: Replica, corpus: Corpus) -> None:
-    example = example_of(corpus)
-    for _ in range(WARM_UP_CALLS):
-        replica.backend.listen([audio for _, audio in example.audible], example.language)

@@ -74,7 +74,7 @@ def legend_below(figure: "Figure", axes: "Axes | Sequence[Axes]", columns: int =
 
 def logarithmic(axis: "XAxis | YAxis") -> None:
     """Make an axis logarithmic, its ticks plain numbers."""
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter  # noqa: PLC0415
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
     getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -84,7 +84,7 @@ def logarithmic(axis: "XAxis | YAxis") -> None:
 
 def name_points(figure: "Figure", axes: "Axes", points: Sequence[tuple[float, float, str]]) -> None:
     """Write each name beside its point, given as (x, y, name), where no other name or point is; the legend has all."""
-    from matplotlib.patheffects import withStroke  # noqa: PLC0415
+    from matplotlib.patheffects import withStroke
 
     figure.draw_without_rendering()  # which settles where everything is
     inside, halo = axes.get_window_extent(), [withStroke(linewidth=3, foreground="white")]
@@ -109,9 +109,9 @@ def draw_png(draw: Callable[["Figure"], None], *, height: float) -> bytes:
         ReportToolMissing: without matplotlib.
     """
     try:
-        from matplotlib import rc_context  # noqa: PLC0415
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
-        from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib import rc_context
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
     except ImportError as error:
         raise ReportToolMissing(f"plots need matplotlib: pip install 'modellab[report]' ({error})") from error
     target = io.BytesIO()
@@ -124,7 +124,7 @@ def draw_png(draw: Callable[["Figure"], None], *, height: float) -> bytes:
 
 
 def _around(x: float, y: float) -> "Bbox":
-    from matplotlib.transforms import Bbox  # noqa: PLC0415
+    from matplotlib.transforms import Bbox
 
     return Bbox.from_bounds(x - 7, y - 7, 14, 14)
 

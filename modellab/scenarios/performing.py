@@ -69,8 +69,7 @@ class Ensemble:
         try:
             self._loaded = tuple(_resident(replica) for replica in self._replicas)
             for replica in self._replicas:
-                for _ in range(WARM_UP_CALLS):
-                    replica.backend.listen([audio for _, audio in self.example.audible], self.example.language)
+                warm_up(replica, self.example)
         except BaseException:
             self.close()
             raise
@@ -151,6 +150,12 @@ def example_of(corpus: Corpus) -> Batch:
     """Give the utterance of middling length, alone."""
     ordered = sorted(corpus, key=lambda utterance: (utterance.duration_s, utterance.id))
     return batches_of(ordered[len(ordered) // 2 :][:1])[0]
+
+
+def warm_up(replica: Replica, example: Batch) -> None:
+    """Have a replica hear what it is warmed up with; a first call pays for what later ones do not."""
+    for _ in range(WARM_UP_CALLS):
+        replica.backend.listen([audio for _, audio in example.audible], example.language)
 
 
 def unperformed(piece: Piece, scenario: Scenario, setting: Setting, error: Exception) -> Performance:

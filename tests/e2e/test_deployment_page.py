@@ -1,13 +1,13 @@
 """The section on deployment as a reader meets it: in a browser, from disk, with nothing else at hand."""
 
-import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
+from visit import Visit, visiting
 
 from modellab.records.environment import Environment
 from modellab.records.record import Record
@@ -26,38 +26,6 @@ WORSE = "openai-whisper:whisper-tiny.en:cpu:float32"
 MODELS = {FAST: (0.1, 3), SLOW: (0.5, 1), WORSE: (0.8, 2)}  # the pace, and the words that are wrong in each utterance
 SAID = "the hat sat down on the mat"
 EVIL = "<img src=x onerror=document.title='owned'>"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Visit:
-    """A page, what it asked for, and the errors it raised."""
-
-    page: Any
-    asked: list[str]
-    errors: list[str]
-
-    def places(self, figure: str) -> dict[str, tuple[float, float]]:
-        """Give where the points of a figure are, by what they are called."""
-        return {
-            name: (x, y)
-            for name, x, y in self.page.locator(f"#{figure} .point").evaluate_all(
-                """all => all.map(one => [one.getAttribute("aria-label").split(",")[0],
-                ...one.getAttribute("transform").match(/[\\d.]+/g).map(Number)])"""
-            )
-        }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("no Chromium on the PATH: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -72,19 +40,6 @@ def report(tmp_path_factory: pytest.TempPathFactory, performed_by: Callable[...,
 @pytest.fixture
 def visit(browser: Any, report: Path) -> Iterator[Visit]:
     yield from visiting(browser, report)
-
-
-def visiting(browser: Any, path: Path, **options: Any) -> Iterator[Visit]:
-    page = browser.new_page(**{"viewport": {"width": 1300, "height": 900}, **options})
-    page.set_default_timeout(20_000)
-    seen = Visit(page=page, asked=[], errors=[])
-    page.on("request", lambda asked: seen.asked.append(asked.url))
-    page.on("pageerror", lambda error: seen.errors.append(str(error)))
-    page.on("console", lambda line: seen.errors.append(line.text) if line.type in {"error", "warning"} else None)
-    page.goto(path.as_uri())
-    page.wait_for_selector("html[data-ready]")
-    yield seen
-    page.close()
 
 
 def publish(folder: Path, facts: list[Any]) -> Path:

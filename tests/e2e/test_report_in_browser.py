@@ -3,7 +3,6 @@
 import functools
 import http.server
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -30,15 +29,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MODELS = ("faster-whisper:whisper-tiny.en:cpu:int8", "openai-whisper:whisper-tiny.en:cpu:float32")
 CORPUS = "tones"
 REPOSITORY = Path(__file__).resolve().parents[2]
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 BENCHMARK = '''
 from pathlib import Path
@@ -98,18 +88,6 @@ def node() -> Node:
     except ReportToolMissing as error:
         pytest.skip(f"no Allure: {error}")
     return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("no Chromium on the PATH: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

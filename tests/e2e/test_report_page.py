@@ -1,16 +1,15 @@
 """The page to look around in as a reader meets it: in a browser, from disk, with nothing else at hand."""
 
 import random
-import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
+from visit import Visit, visiting
 
 from modellab.errors import BadAudio
 from modellab.records.environment import Environment
@@ -28,39 +27,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 GOOD = "faster-whisper:whisper-tiny.en:cpu:float32"
 BAD = "faster-whisper:whisper-tiny.en:cpu:int8"
 EVIL = "</script><img src=x onerror=document.title='owned'>"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 STORY = "the cat sat on the mat while seven old men told long tales of ships that sailed beyond"
 MINUS = "\N{MINUS SIGN}"
 MANY = 10_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Visit:
-    """A page, what it asked for, and the errors it raised."""
-
-    page: Any
-    asked: list[str]
-    errors: list[str]
-
-    def rows(self) -> list[str]:
-        """Give the ids of the utterances that are drawn, in their order."""
-        return self.page.locator("#rows .row .id").all_inner_texts()
-
-    def count(self) -> str:
-        """Give the line that says how many utterances are shown."""
-        return self.page.locator("#count").inner_text()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("no Chromium on the PATH: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +47,6 @@ def long_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def visit(browser: Any, report: Path) -> Iterator[Visit]:
     yield from visiting(browser, report)
-
-
-def visiting(browser: Any, path: Path, **options: Any) -> Iterator[Visit]:
-    page = browser.new_page(**{"viewport": {"width": 1300, "height": 900}, **options})
-    page.set_default_timeout(20_000)
-    seen = Visit(page=page, asked=[], errors=[])
-    page.on("request", lambda asked: seen.asked.append(asked.url))
-    page.on("pageerror", lambda error: seen.errors.append(str(error)))
-    page.on("console", lambda line: seen.errors.append(line.text) if line.type in {"error", "warning"} else None)
-    page.goto(path.as_uri())
-    page.wait_for_selector("html[data-ready]")
-    yield seen
-    page.close()
 
 
 def test_the_page_asks_for_nothing(visit: Visit, report: Path) -> None:

@@ -102,6 +102,16 @@ def test_a_budget_is_judged(small):
     result.stdout.fnmatch_lines(["*AssertionError: * MiB*"])
 
 
+@pytest.mark.parametrize(("limits", "outcome"), [({"first_partial_s": 60}, "passed"), ({"final_s": 1e-9}, "failed")])
+def test_a_stream_is_judged_by_whatever_is_limited(small, limits, outcome):
+    """Any of the limits of a stream has it performed, and it is held against those that are set."""
+    budget(small, **limits)
+    result = small.run("-m", "performance", "--threads", "1")
+    assert {name: count for name, count in result.parseoutcomes().items() if name != "deselected"} == {outcome: 1}
+    if outcome == "failed":
+        result.stdout.fnmatch_lines(["*over budget, or not measured: final_s is * of 1e-09*"])
+
+
 def test_timing_beside_others_is_refused(small):
     """Scenarios under xdist end in an error that says how to run them."""
     budget(small, offline_rtf=5.0)

@@ -18,11 +18,12 @@ from modellab.errors import BadQuery
 from modellab.records.device import DeviceFacts
 from modellab.records.environment import Environment
 from modellab.records.failure import Failure
-from modellab.records.query import VIEWS, Answer, ask
+from modellab.records.query import Answer, ask
 from modellab.records.record import Arrangement, ColdStart, Record, Trial
 from modellab.records.run import Session
 from modellab.records.scenario import Call, Footprint, Growth, Partial, Performance, Stream
 from modellab.records.store import Store, point_latest
+from modellab.records.view import VIEWS
 from modellab.speech.transcript import Segment, Transcript, Word
 
 pytest.importorskip("duckdb")

@@ -1,5 +1,6 @@
 """Memory: the most that a process ever held, and no other."""
 
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from modellab.measuring import memory as module
-from modellab.measuring.memory import Memory, memory, peak_memory_bytes
+from modellab.measuring.memory import Memory, memory, peak_memory_bytes, trim
 
 MEBIBYTE = 1 << 20
 
@@ -91,3 +92,26 @@ def test_a_machine_without_sensors_tells_nothing(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(module.resource, "getrusage", lambda _: Idle)
     assert memory() == Memory(resident_bytes=None, peak_bytes=None)
     assert peak_memory_bytes() is None
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be asked")
+def test_trimming_hands_back_what_was_freed_below_what_is_held() -> None:
+    """Of 200 MiB in small pieces, freed all but the last, nearly all is the system's again."""
+    script = """
+from modellab.measuring.memory import memory, trim
+before = memory().resident_bytes
+pieces = [bytearray(1024) for _ in range(200 << 10)]
+del pieces[:-1]
+kept = memory().resident_bytes - before
+trim()
+print(kept, memory().resident_bytes - before)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    kept, trimmed = map(int, done.stdout.split())
+    assert trimmed < 50 * MEBIBYTE < kept
+
+
+def test_where_nobody_can_be_asked_to_trim_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A C library without `malloc_trim` is left alone."""
+    monkeypatch.setattr(module.ctypes, "CDLL", lambda _: object())
+    trim()

@@ -12,8 +12,8 @@ from pathlib import Path
 from time import perf_counter
 
 from modellab.backends.base import Backend
-from modellab.backends.registry import backend_class
-from modellab.checkpoints.layouts import disk_bytes, prepare
+from modellab.backends.registry import backend_class, weights_for
+from modellab.checkpoints.layouts import disk_bytes
 from modellab.checkpoints.registry import Registry
 from modellab.conditions.registry import read_conditions
 from modellab.corpora.registry import read_corpora
@@ -51,11 +51,10 @@ def main() -> int:
     cache, cores = cache_root(None), usable_cores()
     corpus = speech(options.corpus, cache)
     checkpoint = Registry.read(FIXTURES / "models.toml").get(options.model)
-    made = backend_class(options.backend)
 
     def build(threads: int) -> Backend:
-        weights = prepare(checkpoint, made.layout, cache)
-        return made(weights=weights, compute_type=options.compute_type, threads=threads)
+        weights = weights_for(options.backend, options.compute_type, checkpoint, cache)
+        return backend_class(options.backend)(weights=weights, compute_type=options.compute_type, threads=threads)
 
     place = Place(
         model=f"{options.backend}:{options.model}:cpu:{options.compute_type}",

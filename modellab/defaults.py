@@ -6,18 +6,22 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from modellab.backends.base import DecodeOptions
+from modellab.backends.base import DecodeOptions, JsonValue
 from modellab.errors import BadDefinition
 from modellab.scenarios.programme import Programme
 from modellab.sources.table import Table
 
 _LISTS = ("model", "backend", "device", "corpus", "timed_corpus", "nonspeech_corpus")
-_KEYS = ("schema", *_LISTS, "batch_size", "rounds", "seed", "compute_type", "decode", "performance")
+_KEYS = ("schema", *_LISTS, "batch_size", "rounds", "seed", "compute_type", "decode", "options", "performance")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """The bench as it is run by default. `compute_types` is by backend; `default` is for those not named."""
+    """The bench as it is run by default.
+
+    `compute_types` is by backend; `default` is for those not named. `options` are those that only one backend has, by
+    backend.
+    """
 
     models: tuple[str, ...]
     backends: tuple[str, ...]
@@ -30,6 +34,7 @@ class Defaults:
     rounds: int
     seed: int
     decode: DecodeOptions = field(default_factory=DecodeOptions)
+    options: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     programme: Programme = field(default_factory=Programme)
 
     def compute_types_of(self, backend: str) -> tuple[str, ...]:
@@ -63,6 +68,7 @@ def read_defaults(path: Path) -> Defaults:
         rounds=table.optional_count("rounds") or 1,
         seed=table.optional_count("seed") or 0,
         decode=_decode(table.table("decode", [f.name for f in fields(DecodeOptions)])),
+        options=_options(table),
         programme=_programme(table),
     )
 
@@ -72,6 +78,13 @@ def _decode(table: Table) -> DecodeOptions:
     if "temperatures" in values:
         values["temperatures"] = tuple(values["temperatures"])
     return DecodeOptions(**values)
+
+
+def _options(table: Table) -> Mapping[str, Mapping[str, Any]]:
+    if "options" not in table.values:
+        return {}
+    backends = table.table("options")
+    return {name: dict(backends.table(name).values) for name in backends.values}
 
 
 def _programme(table: Table) -> Programme:

@@ -1,6 +1,6 @@
 """ArmDefinition: one side of a comparison: where its workers run, and what they host."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,8 +9,9 @@ from modellab.arms.interpreter import Interpreter
 from modellab.arms.provision import provide
 from modellab.arms.surroundings import Surroundings
 from modellab.backends.base import NO_WEIGHTS
+from modellab.backends.registry import backend_class, backend_names
 from modellab.backends.spec import ModelSpec
-from modellab.checkpoints.registry import Option, Registry
+from modellab.checkpoints.registry import Registry
 from modellab.errors import ArmUnavailable
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.contender import Contender
@@ -51,12 +52,12 @@ class ArmDefinition:
             SourceUnreachable, WrongHash, BadCheckpoint, BackendUnavailable, UnknownName: when it has no weights.
         """
         weights = None
-        options: Mapping[str, Option] = {}
-        if (layout := self._layout(spec.backend)) != NO_WEIGHTS:
+        options = dict(self.definition.options.get(spec.backend, {}))
+        if (layout := self._layout(spec)) != NO_WEIGHTS:
             given = provide(spec.checkpoint, layout, self.definition.checkpoints, self.checkpoints, self.cache)
             weights = asdict(given) | {"folder": str(given.folder)}
         elif spec.checkpoint in self.definition.checkpoints.names:
-            options = self.definition.checkpoints.get(spec.checkpoint).options
+            options |= self.definition.checkpoints.get(spec.checkpoint).options
         stated = {
             **options,
             "weights": weights,
@@ -73,8 +74,9 @@ class ArmDefinition:
             cwd=self.surroundings.cwd,
         )
 
-    def _layout(self, backend: str) -> str:
-        known = self.interpreter
+    def _layout(self, spec: ModelSpec) -> str:
+        """Give the layout that its environment reads, with the compute type in it where ours would have that."""
+        known, backend = self.interpreter, spec.backend
         if backend in known.broken:
             raise ArmUnavailable(f"the {self.name} cannot import its backend {backend!r}: {known.broken[backend]}")
         if backend not in known.layouts:
@@ -82,7 +84,9 @@ class ArmDefinition:
                 f"the {self.name} ({self.surroundings.origin}) has no backend {backend!r}; it has "
                 f"{', '.join(known.layouts) or 'none'}. Choose others with --backend."
             )
-        return known.layouts[backend]
+        theirs = known.layouts[backend]
+        ours = backend_class(backend) if backend in backend_names() else None
+        return ours.layout_in(spec.compute_type) if ours and ours.layout == theirs else theirs
 
 
 def described(specs: Sequence[ModelSpec]) -> str:

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from modellab.errors import BadDefinition, UnknownName
 from modellab.sources.table import Table
 
 BENCH, MODELS = "bench.toml", "models.toml"
-_KEYS = ("schema", "model", "backend", "device", "compute_type", "decode")
+_KEYS = ("schema", "model", "backend", "device", "compute_type", "decode", "options")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ class Definition:
         path: the file that says so.
         specs: the models, in the order of the file.
         decode: the options that the file states. The rest are left to the arm: their defaults may be what changed.
+        options: those that only one backend has, by backend.
         checkpoints: what the models' checkpoints are.
     """
 
@@ -45,6 +46,7 @@ class Definition:
     specs: tuple[ModelSpec, ...]
     decode: Mapping[str, Any]
     checkpoints: Registry
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def read_definition(fixtures: Path, backends: Iterable[str], wanted: Wanted, *, lenient: bool = False) -> Definition:
@@ -69,6 +71,7 @@ def read_definition(fixtures: Path, backends: Iterable[str], wanted: Wanted, *, 
             path=path,
         ),
         decode=_stated(path),
+        options=defaults.options,
         checkpoints=checkpoints,
     )
 
@@ -114,6 +117,7 @@ def changed_by(definition: Definition, file: Path, backends: Iterable[str]) -> D
             path=file,
         ),
         decode={**definition.decode, **(_stated(file) if "decode" in table.values else {})},
+        options={**definition.options, **_options(table)},
     )
 
 
@@ -186,6 +190,14 @@ def _types(table: Table, backend: str, before: Mapping[str, tuple[str, ...]]) ->
     if backend not in before:
         raise BadDefinition(f"{table.where}: compute_type must say what {backend} is run in: it is new to this bench")
     return before[backend]
+
+
+def _options(table: Table) -> dict[str, Mapping[str, Any]]:
+    """Give the options that a file states of single backends; those of a backend of the base are not ours to check."""
+    if "options" not in table.values:
+        return {}
+    backends = table.table("options")
+    return {name: dict(backends.table(name).values) for name in backends.values}
 
 
 def _stated(path: Path) -> Mapping[str, Any]:

@@ -80,9 +80,10 @@ class Backend(ABC):
         modules: what importing the runtime means, so that a cold start can time it apart.
         engines: other distributions that compute for it, so that words of one version are not taken for another's.
         cannot_honour: names of the decode options it has no counterpart for.
+        architectures: of the checkpoints it can run, as `models.toml` has them; None for any in its layout.
         weights: what to load, in this class's `layout`.
         device: "cpu", "cuda", "cuda:1" or "mps".
-        compute_type: the precision of the arithmetic: float32, float16, bfloat16, int8 or int8_float16.
+        compute_type: the precision of the arithmetic, or of the weights: one of `registry.COMPUTE_TYPES`.
         threads: processor threads the runtime may use.
         decode: how to listen.
     """
@@ -92,12 +93,18 @@ class Backend(ABC):
     modules: ClassVar[tuple[str, ...]]
     engines: ClassVar[tuple[str, ...]] = ()
     cannot_honour: ClassVar[frozenset[str]] = frozenset()
+    architectures: ClassVar[frozenset[str] | None] = None
 
     weights: Weights | None
     device: str = "cpu"
     compute_type: str = "float32"
     threads: int = 1
     decode: DecodeOptions = DecodeOptions()
+
+    @classmethod
+    def layout_in(cls, compute_type: str) -> str:  # noqa: ARG003 - for runtimes whose files differ by it
+        """Give the layout that weights are read from in a compute type: such as `ggml:q5_1`."""
+        return cls.layout
 
     @classmethod
     @abstractmethod

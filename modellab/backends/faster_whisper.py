@@ -27,6 +27,7 @@ class FasterWhisper(Backend):
     package: ClassVar[str] = "faster-whisper"
     modules: ClassVar[tuple[str, ...]] = ("faster_whisper",)
     engines: ClassVar[tuple[str, ...]] = ("ctranslate2", "tokenizers", "numpy")
+    architectures: ClassVar[frozenset[str]] = frozenset({"whisper"})
 
     weights: Weights
     _model: "faster_whisper.WhisperModel | None" = field(default=None, init=False, repr=False)

@@ -29,6 +29,7 @@ class OpenAIWhisper(Backend):
     package: ClassVar[str] = "openai-whisper"
     modules: ClassVar[tuple[str, ...]] = ("torch", "whisper")
     engines: ClassVar[tuple[str, ...]] = ("torch", "tiktoken", "numpy")
+    architectures: ClassVar[frozenset[str]] = frozenset({"whisper"})
     cannot_honour: ClassVar[frozenset[str]] = frozenset({"vad"})
 
     weights: Weights

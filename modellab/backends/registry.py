@@ -1,14 +1,18 @@
 """Which runtimes there are: a name maps to one class, by entry point, so that anybody's package can add one."""
 
-from dataclasses import MISSING, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from pathlib import Path
 
-from modellab.backends.base import NO_WEIGHTS, Backend
+from modellab.backends.base import NO_WEIGHTS, Backend, JsonValue
+from modellab.checkpoints.layouts import prepare
 from modellab.checkpoints.registry import Checkpoint
+from modellab.checkpoints.weights import Weights
 from modellab.errors import BackendUnavailable, BadDefinition, UnknownName
 
 GROUP = "modellab.backends"
-COMPUTE_TYPES = ("float32", "float16", "bfloat16", "int8", "int8_float16")
+COMPUTE_TYPES = ("float32", "float16", "bfloat16", "int8", "int8_float16", "q8_0", "q5_1")
 
 
 def backend_names() -> tuple[str, ...]:
@@ -59,11 +63,20 @@ def refusal(name: str, device: str, compute_type: str) -> str | None:
     return backend.refusal(device, compute_type)
 
 
-def misfit(name: str, checkpoint: Checkpoint) -> str | None:
-    """Say why a backend cannot run a checkpoint, whatever the machine; None where it can. Nothing is fetched.
+def options_of(name: str) -> tuple[str, ...]:
+    """Give the names of the options that only this backend has.
+
+    Raises:
+        UnknownName: when no backend has this name.
+    """
+    return tuple(field.name for field in _own(backend_class(name)))
+
+
+def misfit(name: str, checkpoint: Checkpoint, options: Mapping[str, JsonValue] | None = None) -> str | None:
+    """Say why a backend with some options cannot run a checkpoint, whatever the machine; None where it can.
 
     A checkpoint that lies elsewhere is for a backend that takes its options; a backend that wants options is for
-    such a checkpoint.
+    such a checkpoint. Nothing is fetched.
 
     Raises:
         UnknownName: when no backend has this name.
@@ -71,18 +84,37 @@ def misfit(name: str, checkpoint: Checkpoint) -> str | None:
     backend = backend_class(name)
     if checkpoint.elsewhere and backend.layout != NO_WEIGHTS:
         return f"{checkpoint.name} has no files, and backend {name!r} needs weights in the layout {backend.layout!r}"
-    own = [field for field in fields(backend) if field.init and field.name not in {f.name for f in fields(Backend)}]
+    able, options = backend.architectures, {**(options or {}), **checkpoint.options}
+    if able is not None and checkpoint.architecture not in able:
+        return f"{checkpoint.name} is {checkpoint.architecture}, and backend {name!r} runs {', '.join(sorted(able))}"
+    own = _own(backend)
     names = [field.name for field in own]
     if unknown := ", ".join(key for key in checkpoint.options if key not in names):
         return f"{checkpoint.name} has options that backend {name!r} lacks: {unknown}; it has {', '.join(names)}"
     wanted = [f.name for f in own if f.default is MISSING and f.default_factory is MISSING]
-    if missing := ", ".join(key for key in wanted if key not in checkpoint.options):
+    if missing := ", ".join(key for key in wanted if key not in options):
         return f"backend {name!r} wants options that {checkpoint.name} does not state: {missing}"
     try:
-        backend(weights=None, **checkpoint.options)  # type: ignore[arg-type]
+        backend(weights=None, **options)  # type: ignore[arg-type]
     except BadDefinition as error:
         return f"{checkpoint.name}: {error}"
     return None
+
+
+def weights_for(name: str, compute_type: str, checkpoint: Checkpoint, cache: Path) -> Weights | None:
+    """Give a checkpoint's weights as a backend reads them in a compute type; None where it reads none.
+
+    Raises:
+        UnknownName: when no backend has this name.
+        SourceUnreachable, WrongHash, BadCheckpoint, BackendUnavailable: as `prepare` does.
+    """
+    layout = backend_class(name).layout_in(compute_type)
+    return None if layout == NO_WEIGHTS else prepare(checkpoint, layout, cache)
+
+
+def _own(backend: type[Backend]) -> list["Field[object]"]:
+    shared = {field.name for field in fields(Backend)}
+    return [field for field in fields(backend) if field.init and field.name not in shared]
 
 
 def _found() -> dict[str, EntryPoint]:

@@ -35,6 +35,7 @@ class Transformers(Backend):
     package: ClassVar[str] = "transformers"
     modules: ClassVar[tuple[str, ...]] = ("torch", "transformers.models.whisper.modeling_whisper")
     engines: ClassVar[tuple[str, ...]] = ("torch", "tokenizers", "numpy")
+    architectures: ClassVar[frozenset[str]] = frozenset({"whisper"})
     cannot_honour: ClassVar[frozenset[str]] = frozenset({"temperatures", "vad"})
 
     weights: Weights

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Layout = Literal["ctranslate2", "openai", "transformers"]
+Layout = Literal["ctranslate2", "openai", "transformers", "ggml", "lfm2-audio", "sherpa-onnx", "vosk"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """modellab fetch: fetch and convert all that the bench needs by default."""
 
 import argparse
+from itertools import product
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -10,9 +11,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _fetch_bench(options: argparse.Namespace) -> None:
-    from modellab.backends.base import NO_WEIGHTS
-    from modellab.backends.registry import backend_class
-    from modellab.checkpoints.layouts import prepare
+    from modellab.backends.registry import misfit, weights_for
     from modellab.checkpoints.registry import Registry
     from modellab.corpora.registry import read_corpora
     from modellab.corpora.selection import parse_selection
@@ -21,9 +20,8 @@ def _fetch_bench(options: argparse.Namespace) -> None:
 
     defaults, cache = read_defaults(options.fixtures / "bench.toml"), cache_root(options.cache_dir)
     registry, corpora = Registry.read(options.fixtures / "models.toml"), read_corpora(options.fixtures / "corpora.toml")
-    for layout in {backend_class(name).layout: None for name in defaults.backends}:
-        for checkpoint in map(registry.get, defaults.models):
-            if layout != NO_WEIGHTS and not checkpoint.elsewhere:
-                prepare(checkpoint, layout, cache)
+    for backend, checkpoint in product(defaults.backends, map(registry.get, defaults.models)):
+        for compute_type in defaults.compute_types_of(backend) if not misfit(backend, checkpoint) else ():
+            weights_for(backend, compute_type, checkpoint, cache)
     for name in defaults.corpora:
         corpora.read(parse_selection(name), cache)

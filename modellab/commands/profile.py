@@ -110,21 +110,17 @@ def _model(spec: "ModelSpec", options: argparse.Namespace, defaults: "Defaults")
 def _backend(
     spec: "ModelSpec", checkpoint: "Checkpoint", options: argparse.Namespace, defaults: "Defaults"
 ) -> "Backend":
-    from modellab.backends.base import NO_WEIGHTS
-    from modellab.backends.registry import backend_class
-    from modellab.checkpoints.layouts import prepare
+    from modellab.backends.registry import backend_class, weights_for
     from modellab.records.environment import usable_cores
     from modellab.sources.cache import cache_root
 
-    made = backend_class(spec.backend)
-    weights = None if made.layout == NO_WEIGHTS else prepare(checkpoint, made.layout, cache_root(options.cache_dir))
-    return made(
-        weights=weights,
+    return backend_class(spec.backend)(
+        weights=weights_for(spec.backend, spec.compute_type, checkpoint, cache_root(options.cache_dir)),
         device=spec.device,
         compute_type=spec.compute_type,
         threads=options.threads or usable_cores(),
         decode=defaults.decode,
-        **checkpoint.options,
+        **{**defaults.options.get(spec.backend, {}), **checkpoint.options},
     )
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from modellab.backends.base import NO_WEIGHTS, Backend, JsonValue
+from modellab.backends.base import Backend, JsonValue
 from modellab.backends.device import device_class
 from modellab.backends.identity import identity
-from modellab.backends.registry import backend_class, misfit, refusal
+from modellab.backends.registry import backend_class, misfit, refusal, weights_for
 from modellab.backends.spec import ModelSpec
-from modellab.checkpoints.layouts import disk_bytes, prepare, weights_sha256
+from modellab.checkpoints.layouts import disk_bytes, weights_sha256
 from modellab.checkpoints.registry import Registry
 from modellab.checkpoints.weights import Weights
 from modellab.conditions.registry import ConditionRegistry
@@ -89,10 +89,8 @@ class Bench:
 
     def backend(self, spec: ModelSpec) -> Backend:
         """Give a model's backend, its weights fetched and in its layout, not yet loaded."""
-        made = backend_class(spec.backend)
         checkpoint = self.checkpoints.get(spec.checkpoint)
-        weights = None if made.layout == NO_WEIGHTS else prepare(checkpoint, made.layout, self.cache)
-        return self._built(spec, weights)
+        return self._built(spec, weights_for(spec.backend, spec.compute_type, checkpoint, self.cache))
 
     def options(self, spec: ModelSpec) -> dict[str, JsonValue]:
         """Give the options of a model's backend as its records have them, without fetching its weights."""
@@ -100,7 +98,7 @@ class Bench:
         checkpoint = self.checkpoints.get(spec.checkpoint)
         weights: JsonValue = {
             "checkpoint": checkpoint.name,
-            "layout": described.layout,
+            "layout": described.layout_in(spec.compute_type),
             "revision": checkpoint.revision,
             "sha256": weights_sha256(checkpoint, self.cache),
         }
@@ -117,8 +115,12 @@ class Bench:
             compute_type=spec.compute_type,
             threads=self.threads,
             decode=self.choice.decode,
-            **self.checkpoints.get(spec.checkpoint).options,
+            **self._own_options(spec),
         )
+
+    def _own_options(self, spec: ModelSpec) -> dict[str, JsonValue]:
+        """Give the options that only this backend has; what a checkpoint states goes before the bench's."""
+        return {**self.choice.options.get(spec.backend, {}), **self.checkpoints.get(spec.checkpoint).options}
 
     def _varied(self, spec: ModelSpec, changed: Variation) -> Backend:
         """Give a model's backend with other options of listening or another number of threads."""
@@ -129,7 +131,9 @@ class Bench:
     def refusal(self, spec: ModelSpec) -> str | None:
         """Say why a model cannot run on this machine, or is none; None where it can."""
         checkpoint = self.checkpoints.get(spec.checkpoint)
-        return refusal(spec.backend, spec.device, spec.compute_type) or misfit(spec.backend, checkpoint)
+        return refusal(spec.backend, spec.device, spec.compute_type) or misfit(
+            spec.backend, checkpoint, self.choice.options.get(spec.backend)
+        )
 
     def corpus_for(self, model: Model) -> Corpus:
         """Give the first chosen corpus that a model can be judged on, else the first of all."""

@@ -1,6 +1,6 @@
 """Choice: what this call of pytest is asked to measure, from the command line and the defaults."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from modellab.backends.auto import resolve
-from modellab.backends.base import DecodeOptions
+from modellab.backends.base import DecodeOptions, JsonValue
 from modellab.backends.device import AUTO, DEVICES, device_refusal
-from modellab.backends.registry import COMPUTE_TYPES, backend_names
+from modellab.backends.registry import COMPUTE_TYPES, backend_names, options_of
 from modellab.backends.spec import ModelSpec
 from modellab.checkpoints.registry import Registry
 from modellab.corpora.selection import Selection, parse_selection, split_selections
@@ -24,8 +24,9 @@ class Choice:
     """Models, corpora and how to run them.
 
     `timed_corpora` are heard in the timing lane; in `nonspeech_corpora` nobody speaks. `threads` of None shares the
-    cores out among the workers. `cache` lets the accuracy lane recall what an equal model wrote for equal audio in an
-    earlier run. `programme` says how much of each scenario is performed.
+    cores out among the workers. `options` are those that only one backend has, by backend. `cache` lets the accuracy
+    lane recall what an equal model wrote for equal audio in an earlier run. `programme` says how much of each
+    scenario is performed.
     """
 
     specs: tuple[ModelSpec, ...]
@@ -38,6 +39,7 @@ class Choice:
     rounds: int
     threads: int | None
     decode: DecodeOptions
+    options: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     programme: Programme = field(default_factory=Programme)
     cache: bool = True
 
@@ -103,6 +105,7 @@ def choose(config: pytest.Config, defaults: Defaults, checkpoints: Registry) -> 
         rounds=_count(config, "rounds", defaults.rounds) or 1,
         threads=_count(config, "threads", None),
         decode=defaults.decode,
+        options=_known(defaults.options),
         programme=defaults.programme,
         cache=not config.getoption("no_cache"),
     )
@@ -145,6 +148,14 @@ def _matching(kind: str, patterns: Iterable[str], known: Sequence[str]) -> tuple
             raise UnknownName(kind, pattern, known)
         found |= dict.fromkeys(matches)
     return tuple(found)
+
+
+def _known(options: Mapping[str, Mapping[str, JsonValue]]) -> Mapping[str, Mapping[str, JsonValue]]:
+    for backend, stated in options.items():
+        for name in stated:
+            if name not in options_of(backend):
+                raise UnknownName(f"option of {backend}", name, options_of(backend), "It stands in bench.toml.")
+    return options
 
 
 def _devices(names: Iterable[str]) -> tuple[str, ...]:

@@ -290,6 +290,25 @@ def test_a_broken_definition_is_a_usage_error(lab):
 BROKEN = 'schema = 1\nmodl = ["toy"]\n'
 
 
+def test_a_backend_is_given_the_options_that_the_bench_states(lab):
+    """What `[options.fake]` says reaches the backend, and stands in the run."""
+    bench = lab.root / "fixtures" / "bench.toml"
+    bench.write_text(bench.read_text() + "\n[options.fake]\nseconds_per_audio = 0.001\n")
+    lab.run("-m", "accuracy", "-k", "word_error_rate", "--model", "toy")
+    stated = lab.description()["sessions"][0]["models"]["fake:toy:cpu:float32"]
+    assert stated["options"]["seconds_per_audio"] == 0.001
+
+
+def test_an_option_that_a_backend_lacks_is_a_usage_error(lab):
+    """The backend, the option and the nearest one are named, and so is the file."""
+    bench = lab.root / "fixtures" / "bench.toml"
+    bench.write_text(bench.read_text() + "\n[options.fake]\nseconds_per_audo = 1\n")
+    result = lab.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    wanted = "*no option of fake 'seconds_per_audo'. Did you mean 'seconds_per_audio'?*bench.toml*"
+    result.stderr.fnmatch_lines([wanted])
+
+
 def test_progress_estimates_what_is_left(lab, tmp_path):
     """Progress says how many utterances were heard, of how many, and how long the rest may take."""
     from modellab.plugin.progress import Progress

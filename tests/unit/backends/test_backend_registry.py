@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from modellab.backends.registry import COMPUTE_TYPES, backend_class, backend_names, misfit, refusal, runtime_version
+from modellab.backends.registry import (
+    COMPUTE_TYPES,
+    backend_class,
+    backend_names,
+    misfit,
+    options_of,
+    refusal,
+    runtime_version,
+)
 from modellab.checkpoints.registry import Checkpoint
 from modellab.errors import BackendUnavailable, UnknownName
 from modellab.sources.files import PinnedFile
@@ -78,6 +86,22 @@ def test_a_checkpoint_and_a_backend_must_fit(name: str, options: dict | None, re
     assert (said is None) == (reason is None)
     assert (reason or "") in (said or "")
     assert "sk-1" not in (said or "")
+
+
+def test_an_architecture_is_for_the_runtimes_that_run_it() -> None:
+    """A checkpoint in the right layout but of another architecture is refused by name; the fake takes any."""
+    other = replace(HERE, architecture="wav2vec2")
+    assert misfit("faster-whisper", other) == "tiny is wav2vec2, and backend 'faster-whisper' runs whisper"
+    assert misfit("fake", other) is None
+
+
+def test_options_of_the_bench_are_held_against_the_backend() -> None:
+    """Options that the bench states fill in for those that a checkpoint does not, and the checkpoint's own go first."""
+    assert "lacks: base_url" in (misfit("fake", HERE, {"base_url": "x"}) or "")
+    assert misfit("remote", HERE, {"base_url": "http://localhost/v1", "model": "m"}) is None
+    elsewhere = replace(HERE, layout="none", files=(), options={"base_url": "nowhere", "model": "m"})
+    assert "base_url must be" in (misfit("remote", elsewhere, {"base_url": "http://localhost/v1"}) or "")
+    assert options_of("fake")[:2] == ("replies", "seconds_per_audio")
 
 
 def test_anybodys_package_can_add_one(install: Install) -> None:

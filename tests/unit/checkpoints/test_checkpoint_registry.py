@@ -84,7 +84,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(define) -> None:
         ("schema = 1", "", ("schema must be 1", "missing")),
         ("license =", "licence =", ("my-whisper", "unknown key 'licence'", "Did you mean 'license'", "architecture")),
         ('license = "MIT"', "", ("license must be a text", "missing")),
-        ('layout = "ctranslate2"', 'layout = "gguf"', ("layout", "'gguf'", "ctranslate2, openai, transformers")),
+        ('layout = "ctranslate2"', 'layout = "gguf"', ("layout", "'gguf'", "ctranslate2, ggml, ")),
         ('languages = ["de", "en"]', 'languages = "de"', ("languages must be a list of texts", "'de'")),
         ('kind = "folder"', 'kind = "ftp"', ("source 1", "'ftp'", "folder, hub, package")),
         ('path = "mine"', 'url = "x"', ("source 1", "unknown key 'url'", "kind, path")),

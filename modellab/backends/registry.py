@@ -89,7 +89,7 @@ def misfit(name: str, checkpoint: Checkpoint, options: Mapping[str, JsonValue] |
         return f"{checkpoint.name} is {checkpoint.architecture}, and backend {name!r} runs {', '.join(sorted(able))}"
     own = _own(backend)
     names = [field.name for field in own]
-    if unknown := ", ".join(key for key in checkpoint.options if key not in names):
+    if unknown := ", ".join(key for key in options if key not in names):
         return f"{checkpoint.name} has options that backend {name!r} lacks: {unknown}; it has {', '.join(names)}"
     wanted = [f.name for f in own if f.default is MISSING and f.default_factory is MISSING]
     if missing := ", ".join(key for key in wanted if key not in options):

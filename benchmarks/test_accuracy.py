@@ -38,6 +38,18 @@ def test_loops(model, nonspeech, listen, budget):
     assert found.loops <= budget("loops", model, nonspeech)
 
 
+@pytest.mark.judged_by("quantisation_wer")
+def test_quantisation(model, corpus, full, listen, budget):
+    """In a smaller compute type, few more words are wrong than in full precision, paired by utterance."""
+    limit = budget("quantisation_wer", model, corpus)
+    heard, fully = listen(model, corpus), listen(full, corpus)
+    failed = len(heard.failures) + len(fully.failures)
+    assert not failed, f"{failed} utterances failed"
+    cost = heard.cost_over(fully)
+    assert cost is not None, f"not measured: nobody speaks in {corpus.name}"
+    assert cost.change <= limit, f"{100 * cost.change:+.2f} points over {full.id} on {corpus.name}: {cost}"
+
+
 @pytest.mark.judged_by("wer_ratio")
 def test_robustness(model, corpus, clean, listen, budget):
     """Under a condition, the word error rate is at most so many times what it is without."""

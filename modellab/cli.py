@@ -10,6 +10,7 @@ from modellab.commands import (
     compare,
     conditions,
     corpora,
+    env,
     fetch,
     gate,
     history,
@@ -38,6 +39,7 @@ COMMANDS = (
     history,
     profile,
     performance,
+    env,
     new,
 )
 

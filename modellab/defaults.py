@@ -12,7 +12,8 @@ from modellab.scenarios.programme import Programme
 from modellab.sources.table import Table
 
 _LISTS = ("model", "backend", "device", "corpus", "timed_corpus", "nonspeech_corpus")
-_KEYS = ("schema", *_LISTS, "batch_size", "rounds", "seed", "compute_type", "decode", "options", "performance")
+_TABLES = ("compute_type", "decode", "environment", "options", "performance")
+_KEYS = ("schema", *_LISTS, "batch_size", "rounds", "seed", *_TABLES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class Defaults:
     """The bench as it is run by default.
 
     `compute_types` is by backend; `default` is for those not named. `options` are those that only one backend has, by
-    backend.
+    backend. `environments` names the environment that a backend runs in, by backend; the others run in this one.
     """
 
     models: tuple[str, ...]
@@ -35,6 +36,7 @@ class Defaults:
     seed: int
     decode: DecodeOptions = field(default_factory=DecodeOptions)
     options: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    environments: Mapping[str, str] = field(default_factory=dict)
     programme: Programme = field(default_factory=Programme)
 
     def compute_types_of(self, backend: str) -> tuple[str, ...]:
@@ -69,6 +71,7 @@ def read_defaults(path: Path) -> Defaults:
         seed=table.optional_count("seed") or 0,
         decode=_decode(table.table("decode", [f.name for f in fields(DecodeOptions)])),
         options=_options(table),
+        environments=_environments(table),
         programme=_programme(table),
     )
 
@@ -85,6 +88,13 @@ def _options(table: Table) -> Mapping[str, Mapping[str, Any]]:
         return {}
     backends = table.table("options")
     return {name: dict(backends.table(name).values) for name in backends.values}
+
+
+def _environments(table: Table) -> Mapping[str, str]:
+    if "environment" not in table.values:
+        return {}
+    named = table.table("environment")
+    return {backend: named.text(backend) for backend in named.values}
 
 
 def _programme(table: Table) -> Programme:

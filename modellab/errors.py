@@ -28,7 +28,7 @@ ModelLabError
 ├── SensorUnreadable     a sensor of the machine that is not there, or does not tell
 ├── NoRevision           a revision that git cannot give
 ├── NothingToCompare     two arms that are one and the same
-├── ArmUnavailable       an environment of an arm that cannot be made, or cannot host a worker
+├── EnvironmentUnavailable  an environment that cannot be made, or cannot host a worker
 └── ReportToolMissing    a program that draws a report is not there
 """
 
@@ -185,8 +185,8 @@ class NothingToCompare(ModelLabError):
     """Base and candidate are the same, so that a comparison would only say how noisy this machine is."""
 
 
-class ArmUnavailable(ModelLabError):
-    """The environment of an arm cannot be made, or cannot host a worker.
+class EnvironmentUnavailable(ModelLabError):
+    """An environment cannot be made, or cannot host a worker.
 
     `log` is the file that holds everything its making printed; None where nothing was made.
     """

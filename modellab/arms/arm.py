@@ -5,14 +5,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from modellab.arms.definition import Definition
-from modellab.arms.interpreter import Interpreter
 from modellab.arms.provision import provide
-from modellab.arms.surroundings import Surroundings
 from modellab.backends.base import NO_WEIGHTS
 from modellab.backends.registry import backend_class, backend_names
 from modellab.backends.spec import ModelSpec
 from modellab.checkpoints.registry import Registry
-from modellab.errors import ArmUnavailable
+from modellab.environments.home import Homes
+from modellab.environments.interpreter import Interpreter
+from modellab.environments.surroundings import Surroundings
+from modellab.errors import EnvironmentUnavailable
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.contender import Contender
 
@@ -30,6 +31,7 @@ class ArmDefinition:
         definition: the models, and how they listen.
         checkpoints: the candidate's, which everyday's cache holds.
         cache: the root of the cache.
+        homes: the environments of models that have one of their own, in both arms alike; None leaves all in this arm's.
         threads: how many threads each backend may use.
     """
 
@@ -39,6 +41,7 @@ class ArmDefinition:
     definition: Definition
     checkpoints: Registry
     cache: Path
+    homes: Homes | None = None
     threads: int = 1
 
     def contender(self, spec: ModelSpec) -> Contender:
@@ -48,7 +51,8 @@ class ArmDefinition:
         than ours, and other defaults, which must not be hidden by ours.
 
         Raises:
-            ArmUnavailable: when its environment has no such backend, or cannot import it.
+            EnvironmentUnavailable: when its environment has no such backend, or cannot import it, or the model's own
+                is not there.
             SourceUnreachable, WrongHash, BadCheckpoint, BackendUnavailable, UnknownName: when it has no weights.
         """
         weights = None
@@ -69,18 +73,29 @@ class ArmDefinition:
         return Contender(
             name=f"{self.name} {spec.id}",
             blueprint=Blueprint(backend=spec.backend, fields=stated),
-            python=self.surroundings.python,
+            python=self._python(spec),
             env=self.surroundings.env,
             cwd=self.surroundings.cwd,
         )
+
+    def _python(self, spec: ModelSpec) -> Path:
+        named = self.checkpoints.get(spec.checkpoint).environment if spec.checkpoint in self.checkpoints.names else None
+        home = self.homes.of(spec.backend, named) if self.homes else None
+        if home is None:
+            return self.surroundings.python
+        if fault := home.environment.fault():
+            raise EnvironmentUnavailable(fault)
+        return home.python
 
     def _layout(self, spec: ModelSpec) -> str:
         """Give the layout that its environment reads, with the compute type in it where ours would have that."""
         known, backend = self.interpreter, spec.backend
         if backend in known.broken:
-            raise ArmUnavailable(f"the {self.name} cannot import its backend {backend!r}: {known.broken[backend]}")
+            raise EnvironmentUnavailable(
+                f"the {self.name} cannot import its backend {backend!r}: {known.broken[backend]}"
+            )
         if backend not in known.layouts:
-            raise ArmUnavailable(
+            raise EnvironmentUnavailable(
                 f"the {self.name} ({self.surroundings.origin}) has no backend {backend!r}; it has "
                 f"{', '.join(known.layouts) or 'none'}. Choose others with --backend."
             )

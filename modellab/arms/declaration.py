@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Self
 
-from modellab.errors import ArmUnavailable
+from modellab.errors import EnvironmentUnavailable
 
 ALL = "all"  # the extra with every runtime
 _SEPARATORS = re.compile(r"[-_.]+")
@@ -45,7 +45,7 @@ class Declaration:
         """Give what the project in a folder declares.
 
         Raises:
-            ArmUnavailable: when it has no `pyproject.toml` that names a project.
+            EnvironmentUnavailable: when it has no `pyproject.toml` that names a project.
         """
         path = folder / "pyproject.toml"
         try:
@@ -59,11 +59,15 @@ class Declaration:
                 dynamic=not {"dependencies", "optional-dependencies"}.isdisjoint(project.get("dynamic", ())),
             )
         except OSError as error:
-            raise ArmUnavailable(f"cannot install the revision: {path}: {error.strerror}. {_REMEDY}") from error
+            raise EnvironmentUnavailable(f"cannot install the revision: {path}: {error.strerror}. {_REMEDY}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ArmUnavailable(f"cannot install the revision: {path} is not TOML: {error}. {_REMEDY}") from error
+            raise EnvironmentUnavailable(
+                f"cannot install the revision: {path} is not TOML: {error}. {_REMEDY}"
+            ) from error
         except (KeyError, TypeError, AttributeError) as error:
-            raise ArmUnavailable(f"cannot install the revision: {path} has no [project] name. {_REMEDY}") from error
+            raise EnvironmentUnavailable(
+                f"cannot install the revision: {path} has no [project] name. {_REMEDY}"
+            ) from error
 
     def extras_for(self, backends: Iterable[str]) -> tuple[str, ...]:
         """Give the extras with the runtimes of some backends; a backend that no extra is called after needs none."""

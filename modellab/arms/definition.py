@@ -39,6 +39,7 @@ class Definition:
         specs: the models, in the order of the file.
         decode: the options that the file states. The rest are left to the arm: their defaults may be what changed.
         options: those that only one backend has, by backend.
+        environments: the name of the environment that a backend runs in, by backend; the others run in the arm's.
         checkpoints: what the models' checkpoints are.
     """
 
@@ -47,6 +48,7 @@ class Definition:
     decode: Mapping[str, Any]
     checkpoints: Registry
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    environments: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_definition(fixtures: Path, backends: Iterable[str], wanted: Wanted, *, lenient: bool = False) -> Definition:
@@ -72,6 +74,7 @@ def read_definition(fixtures: Path, backends: Iterable[str], wanted: Wanted, *, 
         ),
         decode=_stated(path),
         options=defaults.options,
+        environments=defaults.environments,
         checkpoints=checkpoints,
     )
 

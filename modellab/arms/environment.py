@@ -12,8 +12,8 @@ from modellab.arms.checkout import Checkout
 from modellab.arms.declaration import Declaration
 from modellab.arms.overlay import lend
 from modellab.arms.seat import seat
-from modellab.arms.step import Step
-from modellab.arms.surroundings import Surroundings
+from modellab.environments.step import Step
+from modellab.environments.surroundings import Surroundings
 from modellab.sources.cache import build_once
 
 LIMIT_S = 1800.0
@@ -44,7 +44,7 @@ class Installer:
         they are installed by pip, with the extras of the backends.
 
         Raises:
-            ArmUnavailable: when it declares nothing that pip can install, or pip fails, with its last lines.
+            EnvironmentUnavailable: when it declares nothing that pip can install, or pip fails, with its last lines.
             SourceUnreachable: when the cache cannot be written to.
         """
         declared, here = Declaration.read(checkout.folder), Declaration.read(like.folder)

@@ -12,11 +12,13 @@ from modellab.arms.arm import ArmDefinition, described
 from modellab.arms.checkout import check_out
 from modellab.arms.definition import Wanted, backends_named, changed_by, read_definition
 from modellab.arms.environment import Installer
-from modellab.arms.interpreter import examine, existing
 from modellab.arms.revision import Revision
-from modellab.arms.surroundings import Surroundings
 from modellab.backends.registry import backend_names
 from modellab.backends.spec import ModelSpec
+from modellab.environments.definition import read_environments
+from modellab.environments.home import Homes
+from modellab.environments.interpreter import examine, existing
+from modellab.environments.surroundings import Surroundings
 from modellab.errors import BadDefinition, NothingToCompare, UnknownName
 from modellab.measuring.contender import Contender
 
@@ -79,7 +81,7 @@ class Matchmaker:
         Raises:
             NothingToCompare: when they are the same.
             NoRevision: when git cannot give one.
-            ArmUnavailable: when an environment cannot be made, or cannot host a worker.
+            EnvironmentUnavailable: when an environment cannot be made, or cannot host a worker.
             BadDefinition, UnknownName: when an arm's definitions cannot be followed, or no model is in both.
         """
         if not itself:
@@ -100,11 +102,11 @@ class Matchmaker:
 
         Raises:
             NothingToCompare: when it is this one.
-            ArmUnavailable: when there is none, or it cannot host a worker.
+            EnvironmentUnavailable: when there is none, or it cannot host a worker.
             BadDefinition, UnknownName: when the definitions cannot be followed, or no model is in both.
         """
         candidate = self._candidate(HERE)
-        base = self._base(existing(python), self.fixtures, candidate)
+        base = replace(self._base(existing(python), self.fixtures, candidate), homes=None)
         mine, other = candidate.interpreter, base.interpreter
         if (mine.prefix, mine.folder) == (other.prefix, other.folder):
             raise NothingToCompare(f"nothing to compare: {python} is this environment ({mine.prefix})")
@@ -122,7 +124,8 @@ class Matchmaker:
         candidate = self._candidate(HERE)
         mine = candidate.definition
         definition = changed_by(mine, file, candidate.interpreter.layouts)
-        if (set(definition.specs), definition.decode) == (set(mine.specs), mine.decode):
+        said = [(set(each.specs), each.decode, each.options) for each in (definition, mine)]
+        if said[0] == said[1]:
             raise NothingToCompare(f"nothing to compare: {file} says of models and decoding what {mine.path} says")
         base = replace(candidate, name="base", definition=definition)
         return _by_id(base, candidate, None) if set(definition.specs) == set(mine.specs) else _by_place(base, candidate)
@@ -137,6 +140,11 @@ class Matchmaker:
             definition=definition,
             checkpoints=definition.checkpoints,
             cache=self.cache,
+            homes=Homes(
+                definitions=read_environments(self.fixtures / "environments.toml"),
+                cache=self.cache,
+                of_backends=definition.environments,
+            ),
             threads=self.threads,
         )
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, Protocol, Self, TypeAlias, get_args
 
+import numpy as np
+import numpy.typing as npt
 from typing_extensions import TypeAliasType
 
 from modellab.checkpoints.weights import Weights
@@ -142,6 +144,13 @@ class Backend(ABC):
         cannot be looked into.
         """
         return {}
+
+    def encoded(self, audio: Audio) -> npt.NDArray[np.float32] | None:  # noqa: ARG002 - for runtimes that show them
+        """Give what the encoder of a loaded model makes of the first window, of shape (frames, width).
+
+        None where the runtime does not show it.
+        """
+        return None
 
     def settle(self) -> None:  # noqa: B027 - optional: most calls have computed when they return
         """Wait until the device has done all that it was asked for."""

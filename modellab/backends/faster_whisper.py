@@ -3,25 +3,39 @@
 Source: https://github.com/SYSTRAN/faster-whisper (MIT).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
 
 from modellab.backends.base import Backend, Stages
 from modellab.backends.device import device_refusal
 from modellab.checkpoints.weights import Weights
-from modellab.errors import BadCheckpoint
+from modellab.errors import BadCheckpoint, BadDefinition
 from modellab.speech.audio import Audio
 from modellab.speech.transcript import Segment, Transcript, Word
 
 if TYPE_CHECKING:
     import faster_whisper
     from faster_whisper.transcribe import Segment as Piece
+    from faster_whisper.transcribe import TranscriptionInfo
+
+WINDOW_S = 30
 
 
 @dataclass(kw_only=True)
 class FasterWhisper(Backend):
-    """Whisper checkpoints in the CTranslate2 layout. A batch is heard one audio after another."""
+    """Whisper checkpoints in the CTranslate2 layout. A batch is heard one audio after another.
+
+    With `batched`, a recording longer than the 30 s window is cut where nobody speaks, whatever `decode.vad` says, and
+    its chunks are heard by `chunks_at_once`. They know nothing of one another, and no temperature but the first is
+    tried. Shorter audio is heard as without it.
+
+    Raises:
+        BadDefinition: on a number of chunks that is none.
+    """
 
     layout: ClassVar[str] = "ctranslate2"
     package: ClassVar[str] = "faster-whisper"
@@ -30,7 +44,15 @@ class FasterWhisper(Backend):
     architectures: ClassVar[frozenset[str]] = frozenset({"whisper"})
 
     weights: Weights
+    batched: bool = False
+    chunks_at_once: int = 8
     _model: "faster_whisper.WhisperModel | None" = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.batched, bool):
+            raise BadDefinition(f"batched must be true or false, not {self.batched!r}")
+        if type(self.chunks_at_once) is not int or self.chunks_at_once < 1:
+            raise BadDefinition(f"chunks_at_once must be a whole number of 1 or more, not {self.chunks_at_once!r}")
 
     @classmethod
     def refusal(cls, device: str, compute_type: str) -> str | None:
@@ -90,17 +112,34 @@ class FasterWhisper(Backend):
             "detokenise": [(Tokenizer, "decode"), (Tokenizer, "decode_with_timestamps")],
         }
 
-    def _listen(self, audio: Audio, language: str | None) -> Transcript:
+    def encoded(self, audio: Audio) -> npt.NDArray[np.float32]:
+        """Give what the encoder makes of the first window, of shape (1500, width)."""
+        import ctranslate2
+        from faster_whisper.audio import pad_or_trim
+
         assert self._model is not None, "load() comes first"
+        spectrum = self._model.feature_extractor(audio.samples)
+        spectrum = spectrum[:, : audio.samples.size // self._model.feature_extractor.hop_length]
+        states = self._model.encode(pad_or_trim(spectrum)).to(ctranslate2.DataType.float32)
+        found: npt.NDArray[np.float32] = np.array(states.to_device(ctranslate2.Device.cpu))[0]
+        return found
+
+    def not_honoured(self) -> tuple[str, ...]:
+        """Give the options that cannot be followed: of chunks that are heard at once, also what one tells the next."""
+        lost = {"condition_on_previous_text"} & self.decode.changed() if self.batched else set()
+        if self.batched and len(self.decode.temperatures) > 1:
+            lost.add("temperatures")
+        return tuple(sorted({*super().not_honoured(), *lost}))
+
+    def _listen(self, audio: Audio, language: str | None) -> Transcript:
         decode = self.decode
-        pieces, info = self._model.transcribe(
-            audio.samples,
+        pieces, info = self._pieces(
+            audio,
             language=language,
             task=decode.task,
             beam_size=decode.beam_size,
             temperature=decode.temperatures,
             condition_on_previous_text=decode.condition_on_previous_text,
-            vad_filter=decode.vad,
             without_timestamps=decode.timestamps == "none",
             word_timestamps=decode.timestamps == "word",
             initial_prompt=decode.prompt,
@@ -109,7 +148,18 @@ class FasterWhisper(Backend):
         segments = tuple(_segment(piece) for piece in pieces)
         return Transcript(text="".join(s.text for s in segments).strip(), segments=segments, language=info.language)
 
+    def _pieces(self, audio: Audio, **how: Any) -> "tuple[Iterable[Piece], TranscriptionInfo]":  # noqa: ANN401 - handed on
+        import faster_whisper
+
+        assert self._model is not None, "load() comes first"
+        if self.batched and audio.duration_s > WINDOW_S:
+            chunks = faster_whisper.BatchedInferencePipeline(self._model)
+            heard = chunks.transcribe(audio.samples, vad_filter=True, batch_size=self.chunks_at_once, **how)
+        else:
+            heard = self._model.transcribe(audio.samples, vad_filter=self.decode.vad, **how)
+        return heard  # type: ignore[no-any-return]
+
 
 def _segment(piece: "Piece") -> Segment:
     words = tuple(Word(text=w.word, start_s=float(w.start), end_s=float(w.end)) for w in piece.words or ())
-    return Segment(text=piece.text, start_s=piece.start, end_s=piece.end, words=words)
+    return Segment(text=piece.text, start_s=float(piece.start), end_s=float(piece.end), words=words)

@@ -14,7 +14,12 @@ from modellab.backends.device import device_class
 _NO_MATTER = frozenset({"threads", "device"})  # the device counts by its class: cuda:1 is as good as cuda:0
 
 
-def identity(backend: type[Backend], device: str, options: Mapping[str, JsonValue]) -> str | None:
+def identity(
+    backend: type[Backend],
+    device: str,
+    options: Mapping[str, JsonValue],
+    versions: Mapping[str, str] | None = None,
+) -> str | None:
     """Give a hash that two models share only if the same audio gives the same words; None where that is not known.
 
     It covers the hash of the weights, the options, the kind of device, the versions of the runtime and of the
@@ -25,6 +30,7 @@ def identity(backend: type[Backend], device: str, options: Mapping[str, JsonValu
         backend: the class that listens.
         device: "cpu", "cuda", "cuda:1" or "mps".
         options: what `Backend.options` gives, with the weights by name and hash.
+        versions: of the packages in the environment that it runs in, by name in lower case; None for this one's.
     """
     weights = options.get("weights")
     if backend.layout == NO_WEIGHTS or not isinstance(weights, dict) or not weights.get("sha256"):
@@ -32,13 +38,15 @@ def identity(backend: type[Backend], device: str, options: Mapping[str, JsonValu
     facts = {
         "options": {name: value for name, value in options.items() if name not in _NO_MATTER},
         "device": device_class(device),
-        "versions": {package: _version(package) for package in (backend.package, *backend.engines)},
+        "versions": {package: _version(package, versions) for package in (backend.package, *backend.engines)},
         "source": _source(backend.__module__),
     }
     return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _version(package: str) -> str | None:
+def _version(package: str, versions: Mapping[str, str] | None) -> str | None:
+    if versions is not None:
+        return versions.get(package.lower())
     try:
         return version(package)
     except PackageNotFoundError:

@@ -10,6 +10,9 @@ from importlib import import_module
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
 from modellab.backends.base import Backend, Stages
 from modellab.backends.device import settle, torch_refusal
 from modellab.checkpoints.weights import Weights
@@ -79,6 +82,19 @@ class OpenAIWhisper(Backend):
             "decoder": [(self._model.decoder, "forward")],
             "detokenise": [(Tokenizer, "decode"), (Tokenizer, "decode_with_timestamps")],
         }
+
+    def encoded(self, audio: Audio) -> npt.NDArray[np.float32]:
+        """Give what the encoder makes of the first window, of shape (1500, width)."""
+        import torch
+        from whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram, pad_or_trim
+
+        assert self._model is not None, "load() comes first"
+        spectrum = log_mel_spectrogram(audio.samples, self._model.dims.n_mels, padding=N_SAMPLES)
+        window = pad_or_trim(spectrum[:, : spectrum.shape[-1] - N_FRAMES], N_FRAMES)
+        with torch.inference_mode():
+            states = self._model.encoder(window[None].to(self._model.device))
+        found: npt.NDArray[np.float32] = states[0].float().cpu().numpy()
+        return found
 
     def settle(self) -> None:
         """Wait for the GPU."""

@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, v
 from pathlib import Path
 
 from modellab.backends.base import NO_WEIGHTS, Backend, JsonValue
+from modellab.backends.requirement import unmet
 from modellab.checkpoints.layouts import prepare
 from modellab.checkpoints.registry import Checkpoint
 from modellab.checkpoints.weights import Weights
@@ -56,10 +57,8 @@ def refusal(name: str, device: str, compute_type: str) -> str | None:
     backend = backend_class(name)
     if compute_type not in COMPUTE_TYPES:
         raise UnknownName("compute type", compute_type, COMPUTE_TYPES)
-    if runtime_version(name) is None:
-        ours = backend.__module__.partition(".")[0] == "modellab"
-        remedy = f"'modellab[{name}]'" if ours else repr(backend.package)
-        return f"backend {name!r} needs package {backend.package!r}: pip install {remedy}"
+    if lacking := unmet(backend.package, _found()[name].dist):
+        return f"backend {name!r} {lacking}"
     return backend.refusal(device, compute_type)
 
 

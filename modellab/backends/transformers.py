@@ -3,16 +3,20 @@
 Source: https://github.com/huggingface/transformers (Apache-2.0).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from math import ceil
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
 
 from modellab.backends.base import Backend, Stages
 from modellab.backends.device import settle, torch_refusal
 from modellab.checkpoints.weights import Weights
-from modellab.errors import BadCheckpoint
+from modellab.errors import BackendUnavailable, BadCheckpoint, BadDefinition
 from modellab.speech.audio import SAMPLE_RATE_HZ, Audio
-from modellab.speech.transcript import Segment, Transcript
+from modellab.speech.transcript import Segment, Transcript, Word
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 
 WINDOW_S = 30
 FRAME_SAMPLES = 160
+
+Padding = Literal["frames", "silence"]
+Attention = Literal["sdpa", "eager"]
 
 
 @dataclass(kw_only=True)
@@ -29,6 +36,17 @@ class Transformers(Backend):
     `padding` says what follows an utterance shorter than the 30 s window: "frames" of nothing after the spectrum,
     as openai-whisper and faster-whisper do, or the spectrum of "silence", as the library's own processor does. The
     same weights write other words after the one and the other (docs/decisions/0004).
+
+    `attention` is how torch computes it: "sdpa" in one fused call, "eager" step by step. `compiled` has torch.compile
+    translate the encoder, while loading and once more when the first batch of another size comes, which wants a C++
+    compiler on a cpu and Triton on a CUDA device. The decoder, whose cache grows with every token, stays as it is:
+    torch would compile it over and over.
+
+    Words have their times by which part of the audio the decoder looks at. Asked for them, a batch is heard one by one:
+    padding would shift them.
+
+    Raises:
+        BadDefinition: on an option that is none of these.
     """
 
     layout: ClassVar[str] = "transformers"
@@ -39,9 +57,18 @@ class Transformers(Backend):
     cannot_honour: ClassVar[frozenset[str]] = frozenset({"temperatures", "vad"})
 
     weights: Weights
-    padding: Literal["frames", "silence"] = "frames"
+    padding: Padding = "frames"
+    attention: Attention = "sdpa"
+    compiled: bool = False
     _model: "WhisperForConditionalGeneration | None" = field(default=None, init=False, repr=False)
     _processor: "WhisperProcessor | None" = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, allowed in {"padding": get_args(Padding), "attention": get_args(Attention)}.items():
+            if getattr(self, name) not in allowed:
+                raise BadDefinition(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        if not isinstance(self.compiled, bool):
+            raise BadDefinition(f"compiled must be true or false, not {self.compiled!r}")
 
     @classmethod
     def refusal(cls, device: str, compute_type: str) -> str | None:
@@ -60,12 +87,22 @@ class Transformers(Backend):
         folder = str(self.weights.folder)
         try:
             model = WhisperForConditionalGeneration.from_pretrained(
-                folder, dtype=getattr(torch, self.compute_type), local_files_only=True
+                folder,
+                dtype=getattr(torch, self.compute_type),
+                attn_implementation=self.attention,
+                local_files_only=True,
             )
             self._processor = WhisperProcessor.from_pretrained(folder, local_files_only=True)
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise BadCheckpoint(f"transformers cannot load {folder}: {error}") from error
+        if self.decode.timestamps == "word" and not getattr(model.generation_config, "alignment_heads", None):
+            raise BadCheckpoint(
+                f"{folder} does not say which heads follow time (alignment_heads in generation_config.json), so that "
+                "no word has its time: ask for timestamps of segments"
+            )
         self._model = model.to(self.device).eval()
+        if self.compiled:
+            self._compile(self._model)
         self.settle()
 
     def transcribe(self, audios: Sequence[Audio], language: str | None = None) -> Sequence[Transcript]:
@@ -75,14 +112,21 @@ class Transformers(Backend):
         """
         language = self.decode.language or language
         short = [index for index, audio in enumerate(audios) if audio.duration_s <= WINDOW_S]
-        written = dict(zip(short, self._hear_windows([audios[i] for i in short], language), strict=True))
+        batches = [[index] for index in short] if self.decode.timestamps == "word" else [short]
+        written: dict[int, Transcript] = {}
+        for batch in batches:
+            written |= zip(batch, self._hear_windows([audios[i] for i in batch], language), strict=True)
         for index, audio in enumerate(audios):
             if index not in written:
                 written[index] = self._hear_long(audio, language)
         return [written[index] for index in range(len(audios))]
 
     def close(self) -> None:
-        """Drop the model and what torch kept of it on a GPU."""
+        """Drop the model, what torch compiled of it and what it kept of it on a GPU."""
+        if self.compiled and self._model is not None:
+            import torch
+
+            torch.compiler.reset()
         self._model = self._processor = None
         if self.device.startswith("cuda"):
             import torch
@@ -104,14 +148,33 @@ class Transformers(Backend):
             "detokenise": [(self._processor.tokenizer, "decode")],
         }
 
+    def encoded(self, audio: Audio) -> npt.NDArray[np.float32]:
+        """Give what the encoder makes of the first window, of shape (1500, width)."""
+        import torch
+
+        assert self._model is not None, "load() comes first"
+        window = Audio(samples=audio.samples[: WINDOW_S * SAMPLE_RATE_HZ])
+        with torch.inference_mode():
+            states = self._model.model.encoder(self._features([window])).last_hidden_state
+        found: npt.NDArray[np.float32] = states[0].float().cpu().numpy()
+        return found
+
     def settle(self) -> None:
         """Wait for the GPU."""
         settle(self.device)
 
-    def not_honoured(self) -> tuple[str, ...]:
-        """Give the options that cannot be followed: of times, those of segments only."""
-        words = ("timestamps",) if self.decode.timestamps == "word" else ()
-        return tuple(sorted({*super().not_honoured(), *words}))
+    def _compile(self, model: "WhisperForConditionalGeneration") -> None:
+        """Have torch compile the encoder, and hear a second of silence, so that what fails fails here."""
+        model.model.encoder.compile()
+        try:
+            self._hear_windows([Audio(samples=np.zeros(SAMPLE_RATE_HZ, np.float32))], "en")
+        except RuntimeError as error:
+            self.close()
+            reason = str(error).strip().splitlines()[0]
+            raise BackendUnavailable(
+                f"torch cannot compile for {self.device} here: {reason}; a cpu wants a C++ compiler (g++), a CUDA "
+                "device Triton: install it, or leave the option compiled out"
+            ) from error
 
     def _hear_windows(self, audios: Sequence[Audio], language: str | None) -> list[Transcript]:
         if not audios:
@@ -120,12 +183,10 @@ class Transformers(Backend):
 
         features = self._features(audios)
         languages = self._languages(features, language)
-        mask = torch.ones(features.shape[0], features.shape[-1], dtype=torch.long, device=self.device)
+        spectra = torch.tensor([[_spectra(audio)] for audio in audios])
+        mask = (torch.arange(features.shape[-1]) < spectra).long().to(self.device)
         times = self.decode.timestamps != "none"
-        tokens = self._generate(features, languages, attention_mask=mask, return_timestamps=times)
-        return [
-            self._transcript(row, audio, spoken) for row, audio, spoken in zip(tokens, audios, languages, strict=True)
-        ]
+        return self._write(features, audios, languages, attention_mask=mask, return_timestamps=times)
 
     def _hear_long(self, audio: Audio, language: str | None) -> Transcript:
         assert self._processor is not None, "load() comes first"
@@ -140,14 +201,29 @@ class Transformers(Backend):
         )
         features = self._to_device(inputs.input_features)
         languages = self._languages(features[:, :, : WINDOW_S * SAMPLE_RATE_HZ // FRAME_SAMPLES], language)
-        tokens = self._generate(
+        (transcript,) = self._write(
             features,
+            [audio],
             languages,
             attention_mask=inputs.attention_mask.to(self.device),
             return_timestamps=True,
             condition_on_prev_tokens=self.decode.condition_on_previous_text,
         )
-        return self._transcript(tokens[0], audio, languages[0])
+        return transcript
+
+    def _write(
+        self,
+        features: "torch.Tensor",
+        audios: Sequence[Audio],
+        languages: Sequence[str],
+        **how: Any,  # noqa: ANN401 - generate() takes what it takes
+    ) -> list[Transcript]:
+        """Give a transcript per audio; where words are to have times, generation is asked for those of its tokens."""
+        if self.decode.timestamps == "word":
+            written = self._generate(features, languages, **how, return_token_timestamps=True, return_segments=True)
+            return [self._timed(*each) for each in zip(written["segments"], audios, languages, strict=True)]
+        tokens = self._generate(features, languages, **how)
+        return [self._transcript(*each) for each in zip(tokens, audios, languages, strict=True)]
 
     def _features(self, audios: Sequence[Audio]) -> "torch.Tensor":
         """Give log-mel spectra of shape (audios, mel bins, 3000)."""
@@ -182,7 +258,7 @@ class Transformers(Backend):
         tokens = self._model.detect_language(input_features=features)
         return [str(token).strip("<|>") for token in self._processor.tokenizer.convert_ids_to_tokens(tokens.tolist())]
 
-    def _generate(self, features: "torch.Tensor", languages: Sequence[str], **how: Any) -> "torch.Tensor":  # noqa: ANN401 - generate() takes what it takes
+    def _generate(self, features: "torch.Tensor", languages: Sequence[str], **how: Any) -> Any:  # noqa: ANN401 - generate() takes and gives what it does
         import torch
 
         assert self._model is not None, "load() comes first"
@@ -191,7 +267,7 @@ class Transformers(Backend):
             how |= {"language": list(languages), "task": self.decode.task}
         start = (3 if multilingual else 1) + (not how["return_timestamps"]) + (0 if prompt is None else prompt.numel())
         with torch.inference_mode():
-            written: torch.Tensor = self._model.generate(
+            return self._model.generate(
                 features,
                 num_beams=self.decode.beam_size,
                 do_sample=False,
@@ -199,7 +275,6 @@ class Transformers(Backend):
                 prompt_ids=prompt,
                 **how,
             )
-        return written
 
     def _prompt(self) -> "torch.Tensor | None":
         if self.decode.prompt is None or self._processor is None:
@@ -218,6 +293,28 @@ class Transformers(Backend):
         whole = Segment(text=text, start_s=0.0, end_s=audio.duration_s)
         return Transcript(text=text, segments=(whole,) if text else (), language=language)
 
+    def _timed(self, pieces: Sequence[Mapping[str, Any]], audio: Audio, language: str) -> Transcript:
+        """Give the transcript of what generation told of each segment: its tokens and when each of them ended."""
+        segments = tuple(self._timed_segment(piece, audio.duration_s, language) for piece in pieces)
+        spoken = tuple(segment for segment in segments if segment.text)
+        return Transcript(text="".join(s.text for s in spoken).strip(), segments=spoken, language=language)
+
+    def _timed_segment(self, piece: Mapping[str, Any], duration_s: float, language: str) -> Segment:
+        from transformers.models.whisper.tokenization_whisper import LANGUAGES, _combine_tokens_into_words
+
+        assert self._processor is not None, "load() comes first"
+        read = self._processor.tokenizer
+        ends_s = [min(round(end_s, 2), duration_s) for end_s in piece["token_timestamps"].tolist()]
+        told = zip(piece["tokens"].tolist(), [ends_s[0], *ends_s], ends_s, strict=False)
+        spoken = [(token, start_s, end_s) for token, start_s, end_s in told if token < read.eos_token_id]
+        texts, _, places = _combine_tokens_into_words(read, [token for token, _, _ in spoken], LANGUAGES.get(language))
+        words = tuple(
+            Word(text=text, start_s=spoken[own[0]][1], end_s=spoken[own[-1]][2])
+            for text, own in zip(texts, places, strict=True)
+        )
+        start_s, end_s = (min(float(piece[edge]), duration_s) for edge in ("start", "end"))
+        return Segment(text="".join(texts), start_s=start_s, end_s=end_s, words=words)
+
 
 def _segments(offsets: Sequence[dict[str, Any]], duration_s: float) -> tuple[Segment, ...]:
     return tuple(
@@ -225,3 +322,8 @@ def _segments(offsets: Sequence[dict[str, Any]], duration_s: float) -> tuple[Seg
         for piece in offsets
         for start_s, end_s in [piece["timestamp"]]
     )
+
+
+def _spectra(audio: Audio) -> int:
+    """Give how many spectra an audio fills; two make one frame of the encoder, and no audio has less."""
+    return max(2, ceil(audio.samples.size / FRAME_SAMPLES))

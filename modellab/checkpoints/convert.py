@@ -1,4 +1,4 @@
-"""Conversions of Whisper from the CTranslate2 layout to those of openai-whisper and transformers; no value changes."""
+"""Conversions of Whisper between layouts, one step each; no value changes but where a type holds fewer."""
 
 import json
 import shutil
@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from modellab.checkpoints import ggml
 from modellab.checkpoints.ct2 import read_ct2
 from modellab.checkpoints.vocabulary import Vocabulary
 from modellab.checkpoints.whisper import Dimensions, dimensions, openai_tensors, transformers_tensors
@@ -59,9 +60,48 @@ def write_transformers(source: Path, into: Path) -> None:
     _write(into / "preprocessor_config.json", _preprocessor_config(sizes))
 
 
+def write_ctranslate2(source: Path, into: Path, quantisation: str | None) -> None:
+    """Write a folder that CTranslate2 reads, from one in the transformers layout.
+
+    Args:
+        source: the folder to read.
+        into: the folder to write to.
+        quantisation: one of QUANTISATIONS; None keeps the type of the source.
+
+    Raises:
+        BadCheckpoint: when the source is no model that CTranslate2 knows, or has no `tokenizer.json`.
+    """
+    from ctranslate2.converters import TransformersConverter
+
+    kept = [name for name in _KEPT if (source / name).is_file()]
+    if _TOKENIZER not in kept:
+        raise BadCheckpoint(f"{source} has no {_TOKENIZER}, which faster-whisper reads")
+    converter = TransformersConverter(str(source), copy_files=kept, low_cpu_mem_usage=True)
+    try:
+        converter.convert(str(into), quantization=quantisation, force=True)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise BadCheckpoint(f"{source} is no Whisper model in the layout of transformers: {error}") from error
+
+
+def _quantised(quantisation: str | None) -> Callable[[Path, Path], None]:
+    def write(source: Path, into: Path) -> None:
+        write_ctranslate2(source, into, quantisation)
+
+    return write
+
+
+_TOKENIZER = "tokenizer.json"
+_KEPT = (_TOKENIZER, "preprocessor_config.json")
+
+# What CTranslate2 stores weights in.
+QUANTISATIONS = ("float32", "float16", "bfloat16", "int16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
+
 CONVERSIONS: Mapping[tuple[str, str, str], Callable[[Path, Path], None]] = {
     ("whisper", "ctranslate2", "openai"): write_openai,
     ("whisper", "ctranslate2", "transformers"): write_transformers,
+    ("whisper", "transformers", "ctranslate2"): _quantised(None),
+    **{("whisper", "transformers", f"ctranslate2:{kind}"): _quantised(kind) for kind in QUANTISATIONS},
+    **{("whisper", "ctranslate2", f"ggml:{kind}"): ggml.writer(kind) for kind in ggml.FILE_TYPES},
 }
 
 

@@ -1,14 +1,14 @@
 """Layouts: a checkpoint's weights on this disk, as the runtime that asks for them reads them."""
 
 import json
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from modellab.checkpoints.convert import CONVERSIONS, VERSION
-from modellab.checkpoints.registry import WEIGHTS_FILE, Checkpoint
+from modellab.checkpoints.convert import VERSION
+from modellab.checkpoints.registry import Checkpoint
+from modellab.checkpoints.route import Step, follow, route
 from modellab.checkpoints.weights import Weights
-from modellab.errors import BackendUnavailable, BadCheckpoint
+from modellab.errors import BadCheckpoint
 from modellab.sources.cache import build_once, bytes_on_disk, is_verified, obtain, verified
 
 _STAMP = "converted.json"
@@ -25,17 +25,17 @@ def prepare(checkpoint: Checkpoint, layout: str, cache: Path) -> Weights:
     """
     if checkpoint.elsewhere:
         raise BadCheckpoint(f"{checkpoint.name} lies elsewhere ({checkpoint.upstream}): there are no files to fetch")
-    convert = _conversion(checkpoint, layout)
+    steps = _steps(checkpoint, layout)
     original = obtain(checkpoint.fileset, _original(checkpoint, cache))
     folder = original
-    if convert is not None:
+    if steps:
         folder = _converted(checkpoint, layout, cache)
-        build_once(folder, lambda: _is_whole(folder), lambda part: _convert(convert, original, part))
+        build_once(folder, lambda: _is_whole(folder), lambda part: _convert(steps, original, part))
     return Weights(
         checkpoint=checkpoint.name,
         layout=layout,
         revision=checkpoint.revision,
-        sha256=verified(original)[WEIGHTS_FILE[checkpoint.layout]].sha256,
+        sha256=verified(original)[str(checkpoint.weights_file)].sha256,
         languages=checkpoint.languages,
         folder=folder,
     )
@@ -54,8 +54,7 @@ def weights_sha256(checkpoint: Checkpoint, cache: Path) -> str | None:
     """Give the hash of a checkpoint's weights: the pinned one, else that of the file in the cache, else None."""
     if checkpoint.elsewhere:
         return None
-    name = WEIGHTS_FILE[checkpoint.layout]
-    seen = verified(_original(checkpoint, cache)).get(name)
+    seen = verified(_original(checkpoint, cache)).get(str(checkpoint.weights_file))
     return checkpoint.weights_sha256 or (seen.sha256 if seen else None)
 
 
@@ -84,26 +83,17 @@ def _converted(checkpoint: Checkpoint, layout: str, cache: Path) -> Path:
     return _home(checkpoint, cache) / f"{layout}-{sha256(facts.encode()).hexdigest()[:12]}-v{VERSION}"
 
 
-def _conversion(checkpoint: Checkpoint, layout: str) -> Callable[[Path, Path], None] | None:
+def _steps(checkpoint: Checkpoint, layout: str) -> tuple[Step, ...]:
     if layout == checkpoint.layout:
-        return None
-    known = CONVERSIONS.get((checkpoint.architecture, checkpoint.layout, layout))
-    if known is None:
-        listed = ", ".join(f"{kind} from {before} to {after}" for kind, before, after in CONVERSIONS)
-        raise BadCheckpoint(
-            f"{checkpoint.name} is {checkpoint.architecture} in the layout {checkpoint.layout}, and nothing converts "
-            f"that to {layout!r}. Known conversions: {listed}."
-        )
-    return known
-
-
-def _convert(convert: Callable[[Path, Path], None], original: Path, into: Path) -> None:
+        return ()
     try:
-        convert(original, into)
-    except ImportError as error:
-        raise BackendUnavailable(
-            f"to convert weights needs the package {error.name}: pip install 'modellab[all]'"
-        ) from error
+        return route(checkpoint.architecture, checkpoint.layout, layout)
+    except BadCheckpoint as error:
+        raise BadCheckpoint(f"{checkpoint.name}: {error}") from error
+
+
+def _convert(steps: tuple[Step, ...], original: Path, into: Path) -> None:
+    follow(steps, original, into)
     sizes = {path.name: path.stat().st_size for path in sorted(into.iterdir())}
     (into / _STAMP).write_text(json.dumps({"schema": 1, "converter": VERSION, "size_bytes": sizes}, indent=1))
 

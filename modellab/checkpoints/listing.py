@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from modellab.checkpoints.layouts import disk_bytes, is_present
 from modellab.checkpoints.registry import Checkpoint
-from modellab.checkpoints.weights import Layout
+from modellab.checkpoints.route import targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,12 @@ def _row(checkpoint: Checkpoint, cache: Path) -> CheckpointRow:
         sources=tuple(source.describe() for source in checkpoint.sources),
         size_bytes=checkpoint.size_bytes,
         disk_bytes=disk_bytes(checkpoint, cache),
-        present=tuple(layout for layout in get_args(Layout) if is_present(checkpoint, layout, cache)),
+        present=tuple(layout for layout in _layouts(checkpoint) if is_present(checkpoint, layout, cache)),
         unpinned=tuple(file.name for file in checkpoint.files if file.sha256 is None),
         elsewhere=checkpoint.elsewhere,
     )
+
+
+def _layouts(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Give the layout of its files, and those that they convert to."""
+    return () if checkpoint.elsewhere else (checkpoint.layout, *targets(checkpoint.architecture, checkpoint.layout))

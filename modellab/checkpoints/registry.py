@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, TypedDict, cast, get_args
 
@@ -15,16 +16,22 @@ from modellab.sources.table import Table
 
 SCHEMA = 1
 
-# The one file of a layout that holds the weights: its hash is what records know the weights by.
+# The one file of a layout that holds the weights: its hash is what records know the weights by. Of a layout whose files
+# are named as their maker likes, the first that is named so.
 WEIGHTS_FILE: dict[str, str] = {
     "ctranslate2": "model.bin",
     "openai": "model.pt",
     "transformers": "model.safetensors",
+    "ggml": "ggml-model.bin",
+    "lfm2-audio": "model.safetensors",
+    "sherpa-onnx": "*.onnx",
+    "vosk": "am/final.mdl",
 }
 
 _KEYS = ("architecture", "languages", "license", "upstream", "revision")
 _FILE_KEYS = ("layout", "files", "sources")
-_OPTIONS = "options"  # instead of files: the model lies elsewhere, and they say where
+_ENVIRONMENT = "environment"
+_OPTIONS = "options"  # beside files; without them the model lies elsewhere, and options say where
 
 _WITH_USER = re.compile("//[^/?#]*@")
 
@@ -38,8 +45,10 @@ class Checkpoint:
     `layout` is that of its files. `languages` are ISO 639-1 codes; `("*",)` means many. `license` is an SPDX name.
     `revision` is the commit of `upstream`, or a branch where nobody has pinned one.
 
-    A model that lies elsewhere, such as on a server, has no files: its layout is "none", and `options` are what the
-    backend that asks for it is told.
+    A model that lies elsewhere, such as on a server, has no files: its layout is "none". `options` are what the backend
+    that runs it is told: where it lies, or of which kind it is.
+
+    `environment` names the environment that it runs in, whatever its backend; None where it is left to the bench.
     """
 
     name: str
@@ -52,6 +61,7 @@ class Checkpoint:
     files: tuple[PinnedFile, ...]
     sources: tuple[Source, ...]
     options: Mapping[str, Option] = field(default_factory=dict)
+    environment: str | None = None
 
     @property
     def elsewhere(self) -> bool:
@@ -66,7 +76,12 @@ class Checkpoint:
     @property
     def weights_sha256(self) -> str | None:
         """The pinned hash of the weights file; None where it is not pinned, or lies elsewhere."""
-        return next((file.sha256 for file in self.files if file.name == WEIGHTS_FILE[self.layout]), None)
+        return next((file.sha256 for file in self.files if file.name == self.weights_file), None)
+
+    @property
+    def weights_file(self) -> str | None:
+        """The name of the weights file; None where it lies elsewhere."""
+        return None if self.layout == "none" else _weights_file(self.layout, self.files)
 
     @property
     def size_bytes(self) -> int | None:
@@ -136,8 +151,8 @@ def _checkpoint(name: str, value: object, path: Path) -> Checkpoint:
     where = f"{path}, checkpoint {name!r}"
     if not name.replace("-", "").replace(".", "").replace("_", "").isalnum() or not name[0].isalnum():
         raise BadDefinition(f"{where}: a name is of letters, digits, '-', '.' and '_', for it names a folder too")
-    elsewhere = isinstance(value, Mapping) and _OPTIONS in value
-    table = Table.read(value, where, (*_KEYS, *((_OPTIONS,) if elsewhere else _FILE_KEYS)))
+    elsewhere = isinstance(value, Mapping) and _OPTIONS in value and "files" not in value
+    table = Table.read(value, where, (*_KEYS, _ENVIRONMENT, _OPTIONS, *(() if elsewhere else _FILE_KEYS)))
     about = _About(
         name=name,
         architecture=table.text("architecture"),
@@ -145,14 +160,21 @@ def _checkpoint(name: str, value: object, path: Path) -> Checkpoint:
         license=table.text("license"),
         upstream=table.text("upstream"),
         revision=table.text("revision"),
+        environment=table.optional_text(_ENVIRONMENT),
     )
     if elsewhere:
         return Checkpoint(**about, layout="none", files=(), sources=(), options=_options(table.table(_OPTIONS)))
     layout = cast("Layout", table.choice("layout", get_args(Layout)))
     files = read_files(table.table("files"))
-    if WEIGHTS_FILE[layout] not in {file.name for file in files}:
+    if _weights_file(layout, files) is None:
         raise BadDefinition(f"{where}, files: the layout {layout} has its weights in {WEIGHTS_FILE[layout]!r}")
-    return Checkpoint(**about, layout=layout, files=files, sources=read_sources(table, path.parent))
+    options = _options(table.table(_OPTIONS)) if _OPTIONS in table.values else {}
+    sources = read_sources(table, path.parent)
+    return Checkpoint(**about, layout=layout, files=files, sources=sources, options=options)
+
+
+def _weights_file(layout: Layout, files: tuple[PinnedFile, ...]) -> str | None:
+    return next((file.name for file in files if fnmatchcase(file.name, WEIGHTS_FILE[layout])), None)
 
 
 class _About(TypedDict):
@@ -164,10 +186,11 @@ class _About(TypedDict):
     license: str
     upstream: str
     revision: str
+    environment: str | None
 
 
 def _options(table: Table) -> dict[str, Option]:
-    """Give the options of a model that lies elsewhere; they go into records, so that none may hold a password."""
+    """Give what the backend is told; it goes into records, so that none may hold a password."""
     for key, value in table.values.items():
         if not isinstance(value, Option):
             raise table.refusal(key, "a text, a number, true or false")

@@ -1,4 +1,4 @@
-"""Vocabulary: the tokens of a Whisper checkpoint that steer it, by their numbers."""
+"""Vocabulary: the tokens of a Whisper checkpoint that steer it, by their numbers, and what the others spell."""
 
 import json
 from collections.abc import Mapping
@@ -62,3 +62,39 @@ class Vocabulary:
         """The control tokens by number, those of times left out."""
         last = self.number("<|notimestamps|>")
         return tuple(token for token in sorted(self.special, key=self.number) if self.special[token] <= last)
+
+
+def spellings(path: Path) -> list[bytes]:
+    """Give the bytes that each token of a `tokenizer.json` spells, by number; orders are spelt as they are written.
+
+    Raises:
+        BadCheckpoint: when the file is missing, is no tokenizer of bytes, or skips a number.
+    """
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+        orders = {int(token["id"]): token["content"].encode() for token in written["added_tokens"]}
+        spelt = {
+            int(number): bytes(_BYTES[letter] for letter in token)
+            for token, number in written["model"]["vocab"].items()
+            if int(number) not in orders
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadCheckpoint(f"{path} is no tokenizer of bytes: {error!r}") from error
+    every = spelt | orders
+    if sorted(every) != list(range(len(every))):
+        raise BadCheckpoint(f"{path} has {len(every)} tokens, but not numbered from 0 on without a gap")
+    return [every[number] for number in range(len(every))]
+
+
+def _letters() -> dict[str, int]:
+    """Give the byte that each letter of a byte-level vocabulary stands for: itself where it can be seen.
+
+    Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.2.
+    """
+    seen = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    unseen = [byte for byte in range(_BYTE_VALUES) if byte not in seen]
+    return {chr(byte): byte for byte in seen} | {chr(_BYTE_VALUES + place): byte for place, byte in enumerate(unseen)}
+
+
+_BYTE_VALUES = 256
+_BYTES = _letters()

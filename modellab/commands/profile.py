@@ -88,7 +88,7 @@ def _profile(options: argparse.Namespace) -> None:
         model.close()
 
 
-def _model(spec: "ModelSpec", options: argparse.Namespace, defaults: "Defaults") -> "Model":
+def _model(spec: "ModelSpec", options: argparse.Namespace, defaults: "Defaults") -> "Model[Backend]":
     """Give the model that was asked for, not yet loaded.
 
     Raises:
@@ -151,7 +151,7 @@ def _draw(into: Path, a_round_s: float, model: "Model", corpus: "Corpus") -> Non
         hear_rounds(model, corpus, ceil(FLAME_S / a_round_s))
 
 
-def _print_table(found: "Profile", model: "Model", corpus: "Corpus", rounds: int) -> None:
+def _print_table(found: "Profile", model: "Model[Backend]", corpus: "Corpus", rounds: int) -> None:
     table = Table("stage", box=None)
     for column in ("seconds", "share", "ms per second of audio"):
         table.add_column(column, justify="right")
@@ -176,7 +176,7 @@ def _notes(found: "Profile", model: "Model", corpus: "Corpus") -> Iterator[str]:
     yield f"most of the time goes into: {found.largest} ({found.share(found.largest):.0%})"
 
 
-def _print_json(found: "Profile", model: "Model", corpus: "Corpus", rounds: int) -> None:
+def _print_json(found: "Profile", model: "Model[Backend]", corpus: "Corpus", rounds: int) -> None:
     import json
 
     facts = {

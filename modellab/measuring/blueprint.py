@@ -1,4 +1,4 @@
-"""Blueprint: a backend on paper, so that another process can build it."""
+"""Blueprint: a backend on paper, and where it is built, so that another process can build it."""
 
 import json
 from collections.abc import Mapping
@@ -14,13 +14,17 @@ from modellab.errors import BadDefinition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
-    """A backend by its name among the installed ones and by its fields, as JSON holds them."""
+    """A backend by its name among the installed ones and by its fields, as JSON holds them.
+
+    `python` is the interpreter of the environment that it is to be built in; None means this process's.
+    """
 
     backend: str
     fields: Mapping[str, Any]
+    python: Path | None = None
 
     @classmethod
-    def of(cls, name: str, backend: Backend) -> Self:
+    def of(cls, name: str, backend: Backend, python: Path | None = None) -> Self:
         """Give the blueprint of a backend that is installed as `name`; what it has loaded is not in it.
 
         Raises:
@@ -35,7 +39,11 @@ class Blueprint:
                 json.dumps(value)
             except (TypeError, ValueError) as error:
                 raise BadDefinition(f"backend {name!r}: {field} cannot cross to another process: {error}") from error
-        return cls(backend=name, fields=own)
+        return cls(backend=name, fields=own, python=python)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give what the process that builds it needs to know."""
+        return {"backend": self.backend, "fields": dict(self.fields)}
 
     def build(self) -> Backend:
         """Give a backend of these fields, not loaded; a list is the tuple that it was.

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -30,27 +29,34 @@ STEADY_S = 60.0  # no further call begins later than so long after the first ans
 
 
 def start_cold(
-    name: str, backend: Backend, utterance: Utterance, *, model: str, session: int, cold_cache: bool = False
+    name: str,
+    backend: Backend,
+    utterance: Utterance,
+    *,
+    model: str,
+    session: int,
+    cold_cache: bool = False,
+    python: Path | None = None,
 ) -> ColdStart:
     """Start a process that imports the backend called `name`, loads it and hears one utterance; give what that took.
 
     The backend given here is not used but copied by its fields. A child that dies, hangs or raises is a failure.
     With `cold_cache` the kernel is first asked to drop the weights from its page cache, as if the machine had just
     been started; the fact says what share of them was there all the same. The steady call is left out where the first
-    took longer than a minute.
+    took longer than a minute. `python` is the interpreter of the environment that it starts in; None for this one.
     """
     files = tuple(files_below(backend.weights.folder)) if backend.weights else ()
     if cold_cache:
         evict(files)
     cached = cached_share(files)
     request = {
-        "blueprint": asdict(Blueprint.of(name, backend)),
+        "blueprint": Blueprint.of(name, backend).as_dict(),
         "audio": str(utterance.audio),
         "start_s": utterance.start_s,
         "end_s": utterance.end_s,
         "language": utterance.language,
     }
-    command = [sys.executable, "-m", "modellab.measuring.cold_start"]
+    command = [str(python or sys.executable), "-m", "modellab.measuring.cold_start"]
     watch = OomWatch.over()
     started_at = MONOTONIC()
     try:

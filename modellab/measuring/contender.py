@@ -1,7 +1,6 @@
 """Contender: one of two arms, before it runs: a backend, the environment it runs in, and what is injected into it."""
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +23,8 @@ class Contender:
     Attributes:
         name: what people call it.
         blueprint: the backend.
-        python: the interpreter, of an environment in which Model Lab and the runtime are installed.
+        python: the interpreter, of an environment in which Model Lab and the runtime are installed; None for the
+            blueprint's, else this process's.
         env: variables that are laid over those of this process; None takes one away.
         cwd: the folder it runs in; None for this process's.
         injection: what it is made worse by on purpose. What the environment of this process asks for is not handed on.
@@ -32,7 +32,7 @@ class Contender:
 
     name: str
     blueprint: Blueprint
-    python: Path = Path(sys.executable)
+    python: Path | None = None
     env: Mapping[str, str | None] = field(default_factory=dict)
     cwd: Path | None = None
     injection: Injection = field(default_factory=Injection)

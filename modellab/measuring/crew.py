@@ -1,6 +1,5 @@
 """Crew: replicas of one model, each in a process of its own, that share the batches of a corpus among them."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -50,7 +49,7 @@ class Crew:
         blueprint: Blueprint,
         replicas: int,
         *,
-        python: Path = Path(sys.executable),
+        python: Path | None = None,
         env: Mapping[str, str | None] | None = None,
         cwd: Path | None = None,
     ) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from modellab.backends.base import Backend
+from modellab.backends.base import Recogniser
 from modellab.errors import BadAudio
 from modellab.measuring.accuracy import Place, listen
 from modellab.measuring.clock import MONOTONIC, Clock
@@ -20,7 +20,7 @@ class LatencyTrial:
     Audio is read before, outside the clock. An utterance that fails once is not heard again.
     """
 
-    backend: Backend
+    backend: Recogniser
     corpus: Corpus
     place: Place
     clock: Clock = MONOTONIC

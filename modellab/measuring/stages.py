@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
-from modellab.backends.base import Stages
+from modellab.backends.base import Backend, Stages
 from modellab.errors import MeasurementRefused
 from modellab.measuring.accuracy import Place, hear
 from modellab.measuring.clock import MONOTONIC, Clock
@@ -130,7 +130,7 @@ class Profile:
         return self.seconds[stage] / self.whole_s
 
 
-def profile(model: Model, corpus: Corpus, rounds: int, clock: Clock = MONOTONIC) -> Profile:
+def profile(model: Model[Backend], corpus: Corpus, rounds: int, clock: Clock = MONOTONIC) -> Profile:
     """Hear a corpus one by one, so many times over, with a stopwatch around the stages; the model is warm before.
 
     Raises:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from modellab.backends.base import Backend, Recogniser
+from modellab.backends.base import Recogniser
 from modellab.errors import UnknownName
-from modellab.measuring.model import Model
+from modellab.measuring.model import Listener, Model
 from modellab.records import variation as names
 from modellab.speech.audio import Audio
 from modellab.speech.piece import Piece, pieces
@@ -77,7 +77,7 @@ def moot(changed: Variation, model: Model, corpus: Corpus) -> str | None:
 class Varied:
     """A model that listens as a variation says."""
 
-    def __init__(self, model: Model, changed: Variation, make: Callable[[], Backend]) -> None:
+    def __init__(self, model: Model, changed: Variation, make: Callable[[], Listener]) -> None:
         self._changed = changed
         self._other = Model(model.spec, model.languages, make) if changed.wants_another_backend else None
         self._hearer = self._other or model

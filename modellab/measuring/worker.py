@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -38,7 +38,8 @@ class Worker:
 
     Attributes:
         blueprint: the backend to build there.
-        python: the interpreter, of an environment in which Model Lab and the runtime are installed.
+        python: the interpreter, of an environment in which Model Lab and the runtime are installed; None for the
+            blueprint's, else this process's.
         env: variables that are laid over those of this process; None takes one away.
         cwd: the folder it runs in; None for this process's.
         log: the file to which whatever it prints is added; None keeps only the last lines, for errors.
@@ -49,7 +50,7 @@ class Worker:
     """
 
     blueprint: Blueprint
-    python: Path = Path(sys.executable)
+    python: Path | None = None
     env: Mapping[str, str | None] = field(default_factory=dict)
     cwd: Path | None = None
     log: Path | None = None
@@ -86,7 +87,7 @@ class Worker:
         try:
             with self._turn:
                 self._start()
-            told = self._ask("load", blueprint=asdict(self.blueprint)).header
+            told = self._ask("load", blueprint=self.blueprint.as_dict()).header
         except BaseException:
             self.close()
             raise
@@ -108,7 +109,7 @@ class Worker:
             WorkerFailed: when the process ended, hung or answered nonsense, or was not started.
         """
         self.load_s = None
-        self.load_s = self._ask("load", blueprint=asdict(self.blueprint)).header["load_s"]
+        self.load_s = self._ask("load", blueprint=self.blueprint.as_dict()).header["load_s"]
 
     def transcribe(self, audios: Sequence[Audio], language: str | None = None) -> Sequence[Transcript]:
         """Give one finished transcript per audio, in order; raises what `listen` raises."""
@@ -168,17 +169,17 @@ class Worker:
 
     def _start(self) -> None:
         self._watch = OomWatch.over()
-        command = [str(self.python), "-u", "-P", "-m", "modellab.measuring.host"]
+        command = [str(self._interpreter), "-u", "-P", "-m", "modellab.measuring.host"]
         try:
             self._child = child = Child.start(command, self._environment(), self.cwd, self.log)
         except OSError as error:
-            words = f"cannot start a worker with {self.python}: {error}"
+            words = f"cannot start a worker with {self._interpreter}: {error}"
             raise WorkerFailed(words, stage="start", kind=type(error).__name__) from error
         with self._watching(child, "start"):
             self._hello = hello = Hello.read(child.channel.receive(MONOTONIC() + self.limit_s))
             if hello.protocol != VERSION:
                 raise WorkerFailed(
-                    f"{self.python} has modellab {hello.modellab}, which speaks protocol {hello.protocol}; "
+                    f"{self._interpreter} has modellab {hello.modellab}, which speaks protocol {hello.protocol}; "
                     f"this is modellab {version('modellab')}, which speaks protocol {VERSION}. {self._remedy()}",
                     stage="start",
                     kind="WrongProtocol",
@@ -242,8 +243,12 @@ class Worker:
         laid = {**os.environ, **CALM, **threads, **self.env}
         return {name: value for name, value in laid.items() if value is not None}
 
+    @property
+    def _interpreter(self) -> Path:
+        return self.python or self.blueprint.python or Path(sys.executable)
+
     def _name(self) -> str:
         return f"the worker of {self.blueprint.backend!r}" + (f" (process {self.pid})" if self.pid else "")
 
     def _remedy(self) -> str:
-        return f"Both need the same: {self.python} -m pip install modellab=={version('modellab')}"
+        return f"Both need the same: {self._interpreter} -m pip install modellab=={version('modellab')}"

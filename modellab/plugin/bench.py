@@ -9,14 +9,15 @@ from pathlib import Path
 from modellab.backends.base import Backend, JsonValue
 from modellab.backends.device import device_class
 from modellab.backends.identity import identity
-from modellab.backends.registry import backend_class, misfit, refusal, weights_for
-from modellab.backends.spec import ModelSpec
+from modellab.backends.registry import backend_class, misfit, refusal, runtime_version, weights_for
+from modellab.backends.spec import ModelSpec, parse_spec
 from modellab.checkpoints.layouts import disk_bytes, weights_sha256
 from modellab.checkpoints.registry import Registry
 from modellab.checkpoints.weights import Weights
 from modellab.conditions.registry import ConditionRegistry
 from modellab.corpora.registry import CorpusRegistry
 from modellab.corpora.selection import Selection
+from modellab.environments.home import Home, Homes
 from modellab.errors import UnknownName
 from modellab.measuring.accuracy import Loadable, Place, hear
 from modellab.measuring.arranging import WORTHWHILE_S, Arrangements, Arranger, candidates
@@ -24,10 +25,17 @@ from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.cold_start import start_cold
 from modellab.measuring.crew import Crew
 from modellab.measuring.latency import LatencyTrial
-from modellab.measuring.model import Model
+from modellab.measuring.model import Listener, Model
 from modellab.measuring.variation import Variation, Varied
+from modellab.measuring.worker import Worker
 from modellab.plugin.choice import Choice
 from modellab.plugin.heard import Heard, Timed
+from modellab.pool.capacity import SHARE, Capacity
+from modellab.pool.lodger import Lodger
+from modellab.pool.pool import Pool
+from modellab.pool.recipe import Recipe
+from modellab.pool.size import Size
+from modellab.pool.size_book import SizeBook
 from modellab.records.environment import usable_cores
 from modellab.records.record import Arrangement, ColdStart, Record
 from modellab.records.store import Store
@@ -36,12 +44,16 @@ from modellab.records.transcripts import TranscriptCache
 from modellab.speech.utterance import Corpus, Utterance
 from modellab.verdicts.budget import Budgets
 
+SIZES = "sizes.json"  # of models in the pool, in the cache
+LEAST_BYTES = 256 << 20  # that a runtime is taken to need beside its weights, as long as nobody has seen it loaded
+
 
 @dataclass(kw_only=True)
 class Bench:
     """One process's share of a session: the main process has one, and each xdist worker its own."""
 
     choice: Choice
+    homes: Homes
     checkpoints: Registry
     corpora: CorpusRegistry
     conditions: ConditionRegistry
@@ -85,12 +97,40 @@ class Bench:
         if id not in by_id:
             raise UnknownName("chosen model", id, by_id)
         spec = by_id[id]
-        return Model(spec, self.checkpoints.get(spec.checkpoint).languages, lambda: self.backend(spec))
+        return Model(spec, self.checkpoints.get(spec.checkpoint).languages, lambda: self.listener(spec))
 
     def backend(self, spec: ModelSpec) -> Backend:
         """Give a model's backend, its weights fetched and in its layout, not yet loaded."""
         checkpoint = self.checkpoints.get(spec.checkpoint)
         return self._built(spec, weights_for(spec.backend, spec.compute_type, checkpoint, self.cache))
+
+    def listener(self, spec: ModelSpec) -> Listener:
+        """Give what listens as a model: its backend, or where it has a home of its own, a worker there in the pool."""
+        return self.backend(spec) if self.home(spec) is None else Lodger(pool=self.pool, key=spec.id)
+
+    @cached_property
+    def pool(self) -> Pool[Worker]:
+        """The models that have a home of their own, as many as there is room for beside those of other processes."""
+        capacity = Capacity.of_machine(share=SHARE / self.workers)
+        return Pool(self._recipe, capacity, sizes=SizeBook(path=self.cache / SIZES))
+
+    def close(self) -> None:
+        """End the processes of the pool, where one was needed."""
+        if "pool" in self.__dict__:
+            self.pool.drain()
+
+    def home(self, spec: ModelSpec) -> Home | None:
+        """Give the environment that a model runs in; None for this one.
+
+        Raises:
+            UnknownName: when nobody defines the environment that is named.
+        """
+        return self.homes.of(spec.backend, self.checkpoints.get(spec.checkpoint).environment)
+
+    def runtime_version(self, spec: ModelSpec) -> str | None:
+        """Give the version of a model's runtime, where it runs; None where it is not installed there."""
+        home = self.home(spec)
+        return home.versions.get(backend_class(spec.backend).package.lower()) if home else runtime_version(spec.backend)
 
     def options(self, spec: ModelSpec) -> dict[str, JsonValue]:
         """Give the options of a model's backend as its records have them, without fetching its weights."""
@@ -122,17 +162,19 @@ class Bench:
         """Give the options that only this backend has; what a checkpoint states goes before the bench's."""
         return {**self.choice.options.get(spec.backend, {}), **self.checkpoints.get(spec.checkpoint).options}
 
-    def _varied(self, spec: ModelSpec, changed: Variation) -> Backend:
-        """Give a model's backend with other options of listening or another number of threads."""
+    def _varied(self, spec: ModelSpec, changed: Variation) -> Listener:
+        """Give a model with other options of listening or another number of threads."""
         usual = self.backend(spec)
         threads = (1 if self.threads > 1 else 2) if changed.other_threads else self.threads
-        return replace(usual, threads=threads, decode=replace(usual.decode, **changed.decode))
+        other = replace(usual, threads=threads, decode=replace(usual.decode, **changed.decode))
+        return other if self.home(spec) is None else Worker(blueprint=self._on_paper(spec, other))
 
     def refusal(self, spec: ModelSpec) -> str | None:
         """Say why a model cannot run on this machine, or is none; None where it can."""
-        checkpoint = self.checkpoints.get(spec.checkpoint)
-        return refusal(spec.backend, spec.device, spec.compute_type) or misfit(
-            spec.backend, checkpoint, self.choice.options.get(spec.backend)
+        checkpoint, home = self.checkpoints.get(spec.checkpoint), self.home(spec)
+        able = home.refusal if home else refusal
+        return misfit(spec.backend, checkpoint, self.choice.options.get(spec.backend)) or able(
+            spec.backend, spec.device, spec.compute_type
         )
 
     def corpus_for(self, model: Model) -> Corpus:
@@ -207,12 +249,26 @@ class Bench:
 
     def blueprint(self, spec: ModelSpec, threads: int) -> Blueprint:
         """Give a model on paper, its weights fetched, for processes of their own with so many threads each."""
-        return Blueprint.of(spec.backend, replace(self.backend(spec), threads=threads))
+        return self._on_paper(spec, replace(self.backend(spec), threads=threads))
+
+    def _on_paper(self, spec: ModelSpec, backend: Backend) -> Blueprint:
+        home = self.home(spec)
+        return Blueprint.of(spec.backend, backend, home.python if home else None)
+
+    def _recipe(self, id: str) -> Recipe[Worker]:  # noqa: A002
+        spec = parse_spec(id)
+        files_bytes = disk_bytes(self.checkpoints.get(spec.checkpoint), self.cache)
+        return Recipe(
+            make=lambda: Worker(blueprint=self.blueprint(spec, self.threads)),
+            estimate=Size(ram_bytes=max(files_bytes, LEAST_BYTES)),
+        )
 
     @contextmanager
     def _transcripts(self, spec: ModelSpec) -> Iterator[TranscriptCache | None]:
         """Open what equal models wrote before; None where that was turned off, or nobody knows what is equal."""
-        of = identity(backend_class(spec.backend), spec.device, self.options(spec)) if self.choice.cache else None
+        home, made = self.home(spec), backend_class(spec.backend)
+        versions = home.versions if home else None
+        of = identity(made, spec.device, self.options(spec), versions) if self.choice.cache else None
         if of is None:
             yield None
             return
@@ -246,8 +302,16 @@ class Bench:
 
     def start_cold(self, spec: ModelSpec, utterance: Utterance, *, cold_cache: bool = False) -> ColdStart:
         """Give what a fresh process of a model needs before its first transcript, also without cached weights."""
-        backend = self.backend(spec)
-        start = start_cold(spec.backend, backend, utterance, model=spec.id, session=self.session, cold_cache=cold_cache)
+        home = self.home(spec)
+        start = start_cold(
+            spec.backend,
+            self.backend(spec),
+            utterance,
+            model=spec.id,
+            session=self.session,
+            cold_cache=cold_cache,
+            python=home.python if home else None,
+        )
         self.store.append(start)
         return start
 

@@ -1,7 +1,6 @@
 """Facts: what a run's file says of a bench's models, corpora and devices, and whether a run speaks of the same ones."""
 
 from modellab.backends.device import describe
-from modellab.backends.registry import runtime_version
 from modellab.backends.spec import ModelSpec
 from modellab.errors import BadRecord
 from modellab.measuring.inventory import Inventory, take_inventory
@@ -58,11 +57,14 @@ def refuse_other_run(bench: Bench, run: Run) -> None:
 
 
 def _facts(bench: Bench, spec: ModelSpec) -> ModelFacts:
+    home = bench.home(spec)
     return ModelFacts(
         backend=spec.backend,
-        runtime_version=runtime_version(spec.backend),
+        runtime_version=bench.runtime_version(spec),
         options=bench.options(spec),
         not_honoured=bench.not_honoured(spec),
+        environment=home.name if home else None,
+        packages=home.versions if home else {},
     )
 
 

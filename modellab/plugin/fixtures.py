@@ -16,6 +16,7 @@ from modellab.plugin.heard import Heard, Timed
 from modellab.plugin.performer import Performer
 from modellab.records.record import ColdStart
 from modellab.reporting.parity import FULL_PRECISION
+from modellab.reporting.quantisation import full_precision
 from modellab.speech.utterance import Corpus, Utterance
 from modellab.verdicts.budget import Budget, Verdict
 from modellab.verdicts.budget import judge as verdict_of
@@ -61,6 +62,10 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
             """Make the run's folder where a worker will measure, so that the main process knows."""
             if hasattr(session.config, "workerinput") and measures(session):
                 bench.store.folder.mkdir(parents=True, exist_ok=True)
+
+        def pytest_sessionfinish(self) -> None:
+            """End what is still loaded."""
+            bench.close()
 
         @pytest.fixture(scope="session", params=model_ids)
         @classmethod
@@ -116,6 +121,17 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
             yield models
             for model in models:
                 model.close()
+
+        @pytest.fixture
+        def full(self, model: Model) -> Iterator[Model]:
+            """The same checkpoint, runtime and device in the fullest precision that was chosen and runs here."""
+            able = [spec for spec in bench.choice.specs if bench.refusal(spec) is None]
+            found = full_precision(model.spec, able)
+            if found is None:
+                _claim_nothing(f"{model.id} is the fullest of its compute types that was chosen, or has no fuller one")
+            fullest = bench.model(found.id)
+            yield fullest
+            fullest.close()
 
         @pytest.fixture
         def listen(self, request: pytest.FixtureRequest) -> Listen:

@@ -6,7 +6,10 @@ from modellab.records.record import Record
 from modellab.reporting.accuracy import judge_utterance, pool_scores, words_in_silence, words_of
 from modellab.reporting.alignment import pool_time_errors
 from modellab.reporting.nonspeech import Nonspeech, nonspeech
+from modellab.reporting.outcome import Scorer
+from modellab.reporting.quantisation import cost
 from modellab.reporting.timing import Rtf, pool_rtf, timings
+from modellab.scoring.difference import Difference
 from modellab.scoring.language import Detections, detections
 from modellab.scoring.missing import Gap, gaps
 from modellab.scoring.timestamps import TimeErrors
@@ -100,6 +103,18 @@ class Heard(Measured):
             for name in sorted(ours.keys() | theirs.keys())
             if ours.get(name) != theirs.get(name)
         )
+
+    def cost_over(self, other: "Heard") -> Difference | None:
+        """Give the error rate less that of another hearing of the same corpus, paired by utterance, with its bounds.
+
+        None where nobody speaks.
+        """
+        scorer = Scorer()
+        theirs, ours = (
+            {record.utterance: scorer.outcome(record, record.failure) for record in heard.records}
+            for heard in (other, self)
+        )
+        return cost(theirs, ours)
 
     def words(self) -> dict[str, str]:
         """Give the normalised words of each utterance that has a transcript, by id."""

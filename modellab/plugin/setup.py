@@ -9,6 +9,8 @@ from modellab.checkpoints.registry import Registry
 from modellab.conditions.registry import read_conditions
 from modellab.corpora.registry import read_corpora
 from modellab.defaults import read_defaults
+from modellab.environments.definition import read_environments
+from modellab.environments.home import Homes
 from modellab.errors import ModelLabError
 from modellab.plugin.bench import Bench
 from modellab.plugin.choice import choose, run_folder
@@ -48,13 +50,17 @@ def _bench(config: pytest.Config, folder: Path) -> Bench:
         session = len(store.run().sessions) + 1 if store.run_path.exists() else 1
         workers = len(config.getoption("tx", None) or ()) or 1
     named = config.getoption("cache_dir") or os.environ.get(CACHE_VARIABLE)
+    defaults = read_defaults(folder / "bench.toml")
+    cache = cache_root(Path(named) if named else None)
+    definitions = read_environments(folder / "environments.toml")
     return Bench(
-        choice=choose(config, read_defaults(folder / "bench.toml"), checkpoints),
+        choice=choose(config, defaults, checkpoints),
+        homes=Homes(definitions=definitions, cache=cache, of_backends=defaults.environments),
         checkpoints=checkpoints,
         corpora=read_corpora(folder / "corpora.toml"),
         conditions=read_conditions(folder / "conditions.toml"),
         budgets=read_budgets(folder / "budgets.toml"),
-        cache=cache_root(Path(named) if named else None),
+        cache=cache,
         store=store,
         session=session,
         workers=workers,

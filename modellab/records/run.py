@@ -9,11 +9,11 @@ from modellab.errors import BadRecord
 from modellab.records.environment import Environment
 from modellab.speech.effect import Condition
 
-SCHEMA = 3
-"""2 added a corpus's clean, conditions and selection, 3 an environment's devices and unreadable sensors, each with a
-default. Files of 1 and 2 are read as they are."""
+SCHEMA = 4
+"""2 added a corpus's clean, conditions and selection, 3 an environment's devices and unreadable sensors, 4 the
+environment of a model, each with a default. Files of 1 to 3 are read as they are."""
 
-READABLE = (1, 2, 3)
+READABLE = (1, 2, 3, 4)
 
 Outcome = Literal["running", "complete", "partial"]
 
@@ -37,12 +37,23 @@ class CorpusFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """Which model: the backend's fields, its runtime's version, and the decode options it cannot follow."""
+    """Which model: the backend's fields, its runtime's version, and the decode options it cannot follow.
+
+    `environment` is the one that it ran in, with the versions of its packages; None for that of the run.
+    """
 
     backend: str
     runtime_version: str | None
     options: Mapping[str, JsonValue]
     not_honoured: tuple[str, ...] = ()
+    environment: str | None = None
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def runtime(self) -> str:
+        """The version of its runtime, in words: with its environment where that is not the run's."""
+        version = self.runtime_version or "unknown"
+        return f"{version} (environment {self.environment})" if self.environment else version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,7 +116,7 @@ def environment(run: Run) -> Mapping[str, str]:
     """Give the environment of a run as names and texts: machine, devices, commit, versions of Python and runtimes."""
     made = run.environment
     dirty = {True: "with uncommitted changes", False: "clean", None: "state unknown"}[made.git_dirty]
-    runtimes = {facts.backend: facts.runtime_version or "unknown" for facts in models(run).values()}
+    runtimes = {facts.backend: facts.runtime for facts in models(run).values()}
     silent = "; ".join(f"{sensor} ({why})" for sensor, why in made.unreadable.items())
     return {
         "processor": made.processor,
@@ -152,7 +152,7 @@ def _environment(run: Run) -> Iterator[str]:
 
 def _models(run: Run) -> Iterator[str]:
     rows = [
-        tuple(escape(text) for text in (name, facts.runtime_version or "unknown", *_weights(facts), _options(facts)))
+        tuple(escape(text) for text in (name, facts.runtime, *_weights(facts), _options(facts)))
         for name, facts in models(run).items()
     ]
     yield from table(("model", "runtime version", "weights revision", "weights SHA-256", "options"), rows)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from modellab.records.record import Arrangement
 from modellab.reporting.parity import Parity
+from modellab.reporting.quantisation import spoken as spoken_cost
 from modellab.reporting.summary import Failed, Report
 from modellab.reporting.varied import spoken
 
@@ -38,6 +39,7 @@ def notes(report: Report) -> tuple[Note, ...]:
             title="Same weights, float32, other runtime or device",
             lines=tuple(_parity(pair) for pair in report.parity),
         ),
+        Note(title="What a compute type costs against the fullest of the run", lines=tuple(_quantised(report))),
         Note(title="Transcripts out of the cache", lines=tuple(_cached(report))),
         Note(
             title="Heard in another way",
@@ -80,6 +82,12 @@ def _gaps(report: Report) -> Iterator[str]:
             yield f"{where}: {row.hearing.missing} utterances were never tried"
         if row.batched:
             yield f"{where}: {row.batched} timed in batches, which say nothing of latency"
+
+
+def _quantised(report: Report) -> Iterator[str]:
+    for row in report.rows:
+        if row.quantisation:
+            yield f"{row.model.id} on {row.corpus}: {spoken_cost(row.quantisation)}"
 
 
 def _parity(pair: Parity) -> str:

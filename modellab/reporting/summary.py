@@ -19,14 +19,16 @@ from modellab.reporting.nonspeech import Nonspeech
 from modellab.reporting.nonspeech import pool as pool_nonspeech
 from modellab.reporting.outcome import Outcome
 from modellab.reporting.parity import Parity, compare
+from modellab.reporting.quantisation import cost, full_precision
 from modellab.reporting.timing import Rtf, Timing, pool_rtf
 from modellab.reporting.varied import Varied, varied
+from modellab.scoring.difference import Difference
 from modellab.scoring.interval import Interval
 from modellab.scoring.score import Score
 from modellab.verdicts.budget import Budget, Budgets, Verdict, budgets_from, judge, worst
 
 NO_CORPUS = ""
-_OF_HEARING = frozenset({"wer", "words_in_silence", "words_per_minute", "loops", "wer_ratio"})
+_OF_HEARING = frozenset({"wer", "words_in_silence", "words_per_minute", "loops", "wer_ratio", "quantisation_wer"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class Row:
         interval: of the rate, where there is one score and more than one speaker or utterance to draw from.
         nonspeech: what was written where nobody spoke.
         clean_rate: the model's error rate on the same corpus without its conditions; None where it has none.
+        quantisation: what the compute type costs against the model's fullest in this run; None where it is that one.
         timed: utterances tried in the timing lane, of which `timing_failed` failed and `batched` shared their seconds
             with others and so say nothing of latency.
         deployment: what scenarios tell; None where none was performed.
@@ -84,6 +87,7 @@ class Row:
     start: Start
     interval: Interval | None = None
     clean_rate: float | None = None
+    quantisation: Difference | None = None
     deployment: Deployment | None = None
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     unmeasured: tuple[str, ...] = ()
@@ -211,7 +215,10 @@ def _rows(run: Run, ledger: Ledger, timings: Mapping[Place, tuple[Timing, ...]],
     only_started = [Place(model, NO_CORPUS) for model in ledger.starts if model not in heard]
     every = (*places, *only_started)
     rows = {place: _row(run, place, ledger, timings.get(place, ())) for place in every}
-    judged = (_judged(_beside_clean(row, run, place, rows), place, budgets) for place, row in rows.items())
+    beside = {
+        place: _beside_full(_beside_clean(row, run, place, rows), place, ledger.heard) for place, row in rows.items()
+    }
+    judged = (_judged(row, place, budgets) for place, row in beside.items())
     return tuple(sorted(judged, key=_order))
 
 
@@ -225,6 +232,15 @@ def _beside_clean(row: Row, run: Run, place: Place, rows: Mapping[Place, Row]) -
     facts = run.corpora.get(place.corpus)
     clean = rows.get(Place(place.model, facts.clean)) if facts and facts.clean else None
     return replace(row, clean_rate=clean.error_rate) if clean else row
+
+
+def _beside_full(row: Row, place: Place, heard: Mapping[Place, Mapping[str, Outcome]]) -> Row:
+    """Give the row with what its compute type costs, where the model was heard in full precision too."""
+    models = {other.model: parse_spec(other.model) for other in heard if other.corpus == place.corpus}
+    full = full_precision(row.model, models.values())
+    if full is None or place not in heard:
+        return row
+    return replace(row, quantisation=cost(heard[Place(full.id, place.corpus)], heard[place]))
 
 
 def _row(run: Run, place: Place, ledger: Ledger, timings: Sequence[Timing]) -> Row:
@@ -288,6 +304,11 @@ def _claims(row: Row) -> Mapping[str, "_Claim"]:
         },
         "wer_ratio": _Claim(
             tried=row.clean_rate is not None, failed=hearing.failed, figure=row.wer_ratio if whole else None
+        ),
+        "quantisation_wer": _Claim(
+            tried=row.quantisation is not None,
+            failed=hearing.failed,
+            figure=row.quantisation.change if row.quantisation and whole else None,
         ),
         "rtf": _Claim(tried=row.timed > 0, failed=row.timing_failed, figure=row.rtf.median),
         "cold_start_s": _Claim(tried=start.tried > 0, failed=start.failed, figure=start.total_s),

@@ -17,6 +17,7 @@ _CLAIMS = {
     "cold_start_s": "cold start",
     "words_in_silence": "silence",
     "changed_utterances": "other words",
+    "quantisation_wer": "quantisation",
     "wer_ratio": "robustness",
     "words_per_minute": "hallucination",
     "loops": "loops",

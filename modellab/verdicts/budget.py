@@ -31,6 +31,7 @@ class Budget:
         cold_start_s: from the start of a fresh process to its first transcript.
         words_in_silence: words written where nobody spoke, over the whole corpus.
         changed_utterances: utterances whose words differ from another runtime's with the same weights.
+        quantisation_wer: the error rate less that of the same model in full precision, a fraction: 0.01 is a point.
         wer_ratio: the error rate under a condition over that without.
         words_per_minute: words written in a minute in which nobody spoke.
         loops: phrases written over and over where nobody spoke, over the whole corpus.
@@ -54,6 +55,7 @@ class Budget:
     cold_start_s: float | None = None
     words_in_silence: int | None = None
     changed_utterances: int | None = None
+    quantisation_wer: float | None = None
     wer_ratio: float | None = None
     words_per_minute: float | None = None
     loops: int | None = None

@@ -1,8 +1,10 @@
-"""The three runtimes on real weights and real speech: they keep the promises of a backend, and write the same words."""
+"""Four runtimes of Whisper on real weights and real speech: they keep what a backend promises, and write one text."""
 
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +14,12 @@ import numpy as np
 import pytest
 
 from modellab.backends.base import Backend, DecodeOptions
-from modellab.backends.registry import backend_class, refusal
-from modellab.checkpoints.layouts import prepare
+from modellab.backends.registry import backend_class, refusal, weights_for
 from modellab.checkpoints.registry import Registry
 from modellab.checkpoints.weights import Weights
 from modellab.corpora.registry import read_corpora
 from modellab.corpora.selection import Selection
-from modellab.errors import BadCheckpoint
+from modellab.errors import BadCheckpoint, BadTranscript
 from modellab.scoring.normalize import normalizer
 from modellab.scoring.wer import score
 from modellab.sources.cache import cache_root
@@ -27,10 +28,41 @@ from modellab.speech.transcript import Transcript
 from modellab.speech.utterance import Corpus
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-SDK = {"openai-whisper": "whisper", "faster-whisper": "faster_whisper", "transformers": "transformers"}
-WEIGHTS = {"openai-whisper": "model.pt", "faster-whisper": "model.bin", "transformers": "model.safetensors"}
+SDK = {
+    "openai-whisper": "whisper",
+    "faster-whisper": "faster_whisper",
+    "transformers": "transformers",
+    "whisper-cpp": "_pywhispercpp",
+}
+WEIGHTS = {
+    "openai-whisper": "model.pt",
+    "faster-whisper": "model.bin",
+    "transformers": "model.safetensors",
+    "whisper-cpp": "ggml-model.bin",
+}
+FULL = {"whisper-cpp": "float16"}  # the fullest precision that a runtime has on the cpu, where that is not float32
 WHISPER_STEP_S = 0.02  # Whisper writes times in steps of this
 NAMES = pytest.mark.parametrize("name", SDK)
+QUIET = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import numpy as np
+from modellab.backends.whisper_cpp import WhisperCpp
+from modellab.checkpoints.weights import Weights
+from modellab.errors import BadCheckpoint
+from modellab.speech.audio import Audio
+folder = Path(sys.argv[1])
+own = Weights(checkpoint="x", layout="ggml:float16", revision="1", sha256="0", languages=("en",), folder=folder)
+with WhisperCpp(weights=own, compute_type="float16") as backend:
+    backend.transcribe([Audio(samples=np.zeros(100, np.float32))])
+try:
+    WhisperCpp(weights=replace(own, folder=Path(sys.argv[2])), compute_type="float16").load()
+except BadCheckpoint as error:
+    assert "not all tensors" in str(error)
+else:
+    raise AssertionError("a file that is cut short was loaded")
+"""
 
 
 @dataclass(frozen=True)
@@ -65,16 +97,22 @@ def audios(corpus: Corpus) -> tuple[Audio, ...]:
 def weights(cache: Path) -> Callable[[str], Weights]:
     """A giver of whisper-tiny.en in the layout of a backend."""
     checkpoint = Registry.read(FIXTURES / "models.toml").get("whisper-tiny.en")
-    return lambda name: prepare(checkpoint, backend_class(name).layout, cache)
+
+    def give(name: str) -> Weights:
+        found = weights_for(name, full(name), checkpoint, cache)
+        assert found is not None
+        return found
+
+    return give
 
 
 @pytest.fixture(scope="module", params=list(SDK))
 def heard(
     request: pytest.FixtureRequest, weights: Callable[[str], Weights], audios: Sequence[Audio]
 ) -> Iterator[Heard]:
-    """Each runtime in turn, loaded in float32 on two threads, after it heard every sentence alone."""
+    """Each runtime in turn, loaded in its fullest precision on two threads, after it heard every sentence alone."""
     pytest.importorskip(SDK[request.param])
-    backend = backend_class(request.param)(weights=weights(request.param), threads=2)
+    backend = made(request.param, weights)
     with backend:
         yield Heard(
             name=request.param,
@@ -89,6 +127,18 @@ def reference(weights: Callable[[str], Weights], audios: Sequence[Audio]) -> tup
     pytest.importorskip("faster_whisper")
     with backend_class("faster-whisper")(weights=weights("faster-whisper"), threads=2) as backend:
         return tuple(transcript.text for transcript in backend.transcribe(audios, "en"))
+
+
+def full(name: str) -> str:
+    """Give the fullest precision that a runtime has on the cpu."""
+    return FULL.get(name, "float32")
+
+
+def made(name: str, weights: Callable[[str], Weights], folder: Path | None = None) -> Backend:
+    """Give a backend that is not loaded, in its fullest precision on two threads, with its weights in a folder."""
+    own = weights(name)
+    own = own if folder is None else replace(own, folder=folder)
+    return backend_class(name)(weights=own, compute_type=full(name), threads=2)
 
 
 def asked(heard: Heard, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Backend:
@@ -190,7 +240,7 @@ def test_tokens_are_bounded(heard: Heard, audios: Sequence[Audio], monkeypatch: 
 
 
 def test_runtimes_write_the_same_words(heard: Heard, reference: Sequence[str]) -> None:
-    """On the same weights in float32, each runtime writes the very words that faster-whisper writes."""
+    """On the same weights in their fullest precision, each runtime writes the very words that faster-whisper writes."""
     plain = normalizer("whisper-en")
     assert [plain(transcript.text) for transcript in heard.transcripts] == [plain(text) for text in reference]
 
@@ -202,7 +252,7 @@ def test_what_is_not_loaded_cannot_listen(
     """A backend that is not loaded says so."""
     pytest.importorskip(SDK[name])
     with pytest.raises(AssertionError, match="load"):
-        backend_class(name)(weights=weights(name)).transcribe([audios[1]], "en")
+        made(name, weights).transcribe([audios[1]], "en")
 
 
 def test_faster_whisper_computes_in_int8(
@@ -243,6 +293,8 @@ def test_what_cannot_run_is_refused(name: str, device: str, compute_type: str, r
         ("openai-whisper", "int8"),
         ("openai-whisper", "bfloat16"),
         ("transformers", "int8"),
+        ("whisper-cpp", "float32"),
+        ("whisper-cpp", "int8"),
     ],
 )
 def test_compute_types_that_a_runtime_lacks_on_the_cpu_are_refused(name: str, compute_type: str) -> None:
@@ -252,10 +304,10 @@ def test_compute_types_that_a_runtime_lacks_on_the_cpu_are_refused(name: str, co
 
 
 @NAMES
-def test_every_runtime_has_float32_on_the_cpu(name: str) -> None:
-    """Float32 on the cpu is refused by no runtime that is installed."""
+def test_every_runtime_has_its_fullest_precision_on_the_cpu(name: str) -> None:
+    """Float32 on the cpu is refused by no runtime that is installed but whisper.cpp, which has float16."""
     pytest.importorskip(SDK[name])
-    assert refusal(name, "cpu", "float32") is None
+    assert refusal(name, "cpu", full(name)) is None
 
 
 @NAMES
@@ -265,10 +317,10 @@ def test_weights_in_another_layout_are_refused(name: str, other: str, weights: C
     if name == other:
         return
     pytest.importorskip(SDK[name])
-    mixed_up = replace(weights(name), folder=weights(other).folder)
+    folder = weights(other).folder
     with pytest.raises(BadCheckpoint) as caught:
-        backend_class(name)(weights=mixed_up).load()
-    assert str(mixed_up.folder) in str(caught.value)
+        made(name, weights, folder).load()
+    assert str(folder) in str(caught.value)
 
 
 @NAMES
@@ -285,8 +337,66 @@ def test_damaged_weights_are_refused(name: str, damage: str, weights: Callable[[
             content = {"empty": b"", "cut short": file.read(1_000_000), "overwritten": b"nonsense" * 1000}[damage]
         (tmp_path / WEIGHTS[name]).write_bytes(content)
     with pytest.raises(BadCheckpoint) as caught:
-        backend_class(name)(weights=replace(sound, folder=tmp_path)).load()
+        made(name, weights, tmp_path).load()
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("compute_type", ["q8_0", "q5_1"])
+def test_whisper_cpp_hears_in_blocks(
+    compute_type: str, cache: Path, audios: Sequence[Audio], corpus: Corpus, reference: Sequence[str]
+) -> None:
+    """Quantised, whisper.cpp hears the sentences about as well as faster-whisper does in float32."""
+    pytest.importorskip("_pywhispercpp")
+    checkpoint = Registry.read(FIXTURES / "models.toml").get("whisper-tiny.en")
+    weights = weights_for("whisper-cpp", compute_type, checkpoint, cache)
+    with backend_class("whisper-cpp")(weights=weights, compute_type=compute_type, threads=2) as backend:
+        texts = [transcript.text for transcript in backend.transcribe(audios, "en")]
+    assert error_rate(corpus, " ".join(texts)) <= error_rate(corpus, " ".join(reference)) + 0.05
+
+
+def test_more_beams_than_whisper_cpp_has_are_an_error_in_its_words(
+    weights: Callable[[str], Weights], audios: Sequence[Audio]
+) -> None:
+    """A ninth beam is one too many: the audio fails, and the message is that of the runtime."""
+    pytest.importorskip("_pywhispercpp")
+    backend = replace(made("whisper-cpp", weights), decode=DecodeOptions(beam_size=9))
+    with backend, pytest.raises(BadTranscript, match="too many decoders"):
+        backend.transcribe([audios[1]], "en")
+
+
+@NAMES
+def test_encoder_states_are_those_of_faster_whisper_or_not_shown(
+    name: str, weights: Callable[[str], Weights], audios: Sequence[Audio]
+) -> None:
+    """What the encoder makes of a sentence differs by less than a thousandth, unless the runtime does not show it."""
+    pytest.importorskip(SDK[name])
+    pytest.importorskip("faster_whisper")
+    with made("faster-whisper", weights) as first, made(name, weights) as second:
+        expected, found = first.encoded(audios[1]), second.encoded(audios[1])
+    assert expected is not None
+    assert expected.shape == (1500, 384)
+    assert (found is None) is (name == "whisper-cpp")
+    if found is not None:
+        assert np.abs(found - expected).max() < 1e-3 * np.sqrt(np.mean(expected**2))
+
+
+def test_a_ggml_file_in_another_type_is_refused(weights: Callable[[str], Weights]) -> None:
+    """A file in float16 is not taken for one in q8_0: the refusal names both."""
+    pytest.importorskip("_pywhispercpp")
+    backend = replace(made("whisper-cpp", weights), compute_type="q8_0")
+    with pytest.raises(BadCheckpoint, match=r"float16, and q8_0"):
+        backend.load()
+
+
+def test_whisper_cpp_prints_nothing(weights: Callable[[str], Weights], tmp_path: Path) -> None:
+    """Loading, hearing, failing to load and ending print nothing: a worker's standard output is its protocol."""
+    pytest.importorskip("_pywhispercpp")
+    sound = weights("whisper-cpp").folder / WEIGHTS["whisper-cpp"]
+    with sound.open("rb") as file:
+        (tmp_path / sound.name).write_bytes(file.read(1_000_000))
+    command = [sys.executable, "-c", QUIET, str(weights("whisper-cpp").folder), str(tmp_path)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
 
 
 def test_an_english_model_is_generated_from_as_one(weights: Callable[[str], Weights]) -> None:

@@ -22,6 +22,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("backends",),
     ("records",),
     ("measuring",),
+    ("environments",),
     ("scenarios", "pool"),
     ("defaults",),
     ("arms",),
@@ -39,8 +40,8 @@ ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 # Rooms that may import less than what stands above them: the values of an old run are enough to report on it.
 NARROWER = {"reporting": {"errors", "speech", "scoring", "backends", "records", "verdicts"}}
 
-SHARED_AMONG_BACKENDS = {"base", "device", "registry", "spec"}
-RUNTIMES = {"torch", "whisper", "faster_whisper", "ctranslate2", "transformers"}
+SHARED_AMONG_BACKENDS = {"base", "device", "registry", "requirement", "spec"}
+RUNTIMES = {"torch", "whisper", "faster_whisper", "ctranslate2", "transformers", "_pywhispercpp"}
 MAY_IMPORT_RUNTIMES = ("backends.", "checkpoints.convert")
 MAY_IMPORT_PYTEST = {"contract", "plugin", "testing"}
 

@@ -171,7 +171,7 @@ def _model(model: str, facts: ModelFacts) -> Object:
         "backend": spec.backend,
         "device": spec.device,
         "compute_type": spec.compute_type,
-        "runtime_version": facts.runtime_version,
+        "runtime": facts.runtime,
         "revision": known.get("revision"),
         "sha256": known.get("sha256"),
         "options": {k: v for k, v in facts.options.items() if k not in {"weights", "device", "compute_type"}},

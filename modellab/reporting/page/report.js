@@ -959,7 +959,7 @@
   function aboutModels() {
     return [
       { name: "Model", value: (model) => model.id, cell: (model) => modelCell(model.id) },
-      { name: "Runtime", value: (model) => model.runtime_version ?? "unknown" },
+      { name: "Runtime", value: (model) => model.runtime },
       { name: "Weights", value: (model) => model.revision, cell: weightsCell },
       {
         name: "Options",

@@ -90,6 +90,58 @@ def test_robustness_compares_with_the_clean_corpus(budgeted):
     assert sorted({fact["corpus"] for fact in lab.facts()}) == ["speech", "speech+gain:-20dB"]
 
 
+IN_INT8_TOO = "FakeBackend.refusal = classmethod(lambda cls, device, compute_type: None)\n"
+QUANTISED = IN_INT8_TOO + (
+    "def transcribe(self, audios, language=None):\n"
+    "    from modellab.speech.transcript import Transcript\n"
+    "    said = 'hello world' if self.compute_type == 'float32' else 'hello word'\n"
+    "    return [Transcript(text=said, language='en') for _ in audios]\n"
+    "FakeBackend.transcribe = transcribe\n"
+)
+
+
+@pytest.mark.parametrize(("limit", "passed", "failed"), [(0.5, 1, 0), (0.49, 0, 1)])
+def test_a_compute_type_is_held_against_full_precision(budgeted, limit, passed, failed):
+    """Three more of six words are wrong in int8 than in float32; float32 itself claims nothing."""
+    lab = budgeted(quantisation_wer=limit)
+    lab.teach(QUANTISED)
+    run = lab.run(
+        *("-m", "accuracy", "-k", "quantisation", "--model", "toy", "--compute-type", "int8,float32", "-v", "-rs")
+    )
+    assert outcomes(run, "quantisation") == {"PASSED": passed, "FAILED": failed, "SKIPPED": 1}
+    assert len({fact["model"] for fact in lab.facts()}) == 2
+    assert lab.description()["sessions"][0]["skipped"] == []
+    if failed:
+        run.stdout.fnmatch_lines(["*+50.00 points over fake:toy:cpu:float32 on speech*"])
+
+
+def test_without_full_precision_nothing_is_claimed_of_a_compute_type(budgeted):
+    """Where int8 alone was chosen, it is compared with nothing, and nothing is heard for it."""
+    lab = budgeted(quantisation_wer=0)
+    lab.teach(IN_INT8_TOO)
+    run = lab.run("-m", "accuracy", "-k", "quantisation", "--model", "toy", "--compute-type", "int8", "-v", "-rs")
+    assert outcomes(run, "quantisation") == {"PASSED": 0, "FAILED": 0, "SKIPPED": 1}
+    run.stdout.fnmatch_lines(["*no claim: fake:toy:cpu:int8 is the fullest*"])
+    assert lab.facts() == []
+
+
+def test_a_compute_type_whose_hearing_failed_is_not_judged(budgeted):
+    """A failure in full precision fails the claim: nothing is known of what the compute type costs."""
+    lab = budgeted(quantisation_wer=1)
+    lab.teach(
+        f"{IN_INT8_TOO}"
+        "def transcribe(self, audios, language=None):\n"
+        "    from modellab.speech.transcript import Transcript\n"
+        "    if self.compute_type == 'float32':\n"
+        "        raise RuntimeError('no')\n"
+        "    return [Transcript(text='hello') for _ in audios]\n"
+        "FakeBackend.transcribe = transcribe\n"
+    )
+    run = lab.run("-m", "accuracy", "-k", "quantisation", "--model", "toy", "--compute-type", "int8,float32", "-v")
+    assert outcomes(run, "quantisation")["FAILED"] == 1
+    run.stdout.fnmatch_lines(["*3 utterances failed*"])
+
+
 def test_loops_where_nobody_speaks_are_caught(budgeted):
     """A phrase written over and over in silence fails the claim, and is counted in words a minute."""
     lab = budgeted(loops=0, words_per_minute=60)

@@ -12,11 +12,11 @@ import pytest
 
 from modellab.arms.checkout import Checkout, check_out
 from modellab.arms.environment import Installer
-from modellab.arms.interpreter import examine
 from modellab.arms.revision import resolve
-from modellab.arms.step import Step
-from modellab.arms.surroundings import Surroundings
-from modellab.errors import ArmUnavailable
+from modellab.environments.interpreter import examine
+from modellab.environments.step import Step
+from modellab.environments.surroundings import Surroundings
+from modellab.errors import EnvironmentUnavailable
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.worker import Worker
 from modellab.speech.audio import Audio
@@ -156,7 +156,9 @@ def test_a_base_that_does_not_build(repository: Any, cache: Path, stack: ExitSta
     repository.commit({"broken": ""})
     repository.commit({"x": ""})
     arms = Arms(repository, cache, stack)
-    with pytest.raises(ArmUnavailable, match=rf"(?s)cannot build {arms.base.commit[:7]}: exit 1\..*on fire") as caught:
+    with pytest.raises(
+        EnvironmentUnavailable, match=rf"(?s)cannot build {arms.base.commit[:7]}: exit 1\..*on fire"
+    ) as caught:
         arms.furnish(arms.base)
     assert "the house is on fire" in caught.value.log.read_text()
     assert list((cache / "arms" / "projects").glob("[0-9a-f]*[0-9]")) == []
@@ -169,7 +171,9 @@ def test_a_base_whose_packages_are_not_to_be_had(repository: Any, cache: Path, s
     repository.commit({"pyproject.toml": (repository.folder / "pyproject.toml").read_text() + "\n"})
     repository.write({"constraints.txt": "x==1\n"})
     arms = Arms(repository, cache, stack)
-    with pytest.raises(ArmUnavailable, match=r"(?s)cannot install the packages of .*package index reachable.*at-all"):
+    with pytest.raises(
+        EnvironmentUnavailable, match=r"(?s)cannot install the packages of .*package index reachable.*at-all"
+    ):
         arms.furnish(arms.base)
     assert list((cache / "arms" / "environments").glob("[0-9a-f]*[0-9a-f]")) == []
 
@@ -179,7 +183,7 @@ def test_no_time(repository: Any, cache: Path, stack: ExitStack) -> None:
     repository.commit({"x": ""})
     arms = Arms(repository, cache, stack)
     arms.installer = Installer(cache=cache, limit_s=0.01)
-    with pytest.raises(ArmUnavailable, match=r"took more than 0\.01 s"):
+    with pytest.raises(EnvironmentUnavailable, match=r"took more than 0\.01 s"):
         arms.furnish(arms.base)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modellab.arms.declaration import Declaration
-from modellab.errors import ArmUnavailable
+from modellab.errors import EnvironmentUnavailable
 
 PROJECT = """
 [project]
@@ -102,11 +102,11 @@ def test_pins_that_do_not_hold_here(declare: Declare) -> None:
 )
 def test_what_is_no_project(declare: Declare, project: str, words: str) -> None:
     """The file, what is wrong in it and another way are named."""
-    with pytest.raises(ArmUnavailable, match=rf"cannot install the revision: .*{words}.*--base-python"):
+    with pytest.raises(EnvironmentUnavailable, match=rf"cannot install the revision: .*{words}.*--base-python"):
         declare(project)
 
 
 def test_no_project_at_all(tmp_path: Path) -> None:
     """A revision without `pyproject.toml` is named by the file that it lacks."""
-    with pytest.raises(ArmUnavailable, match=r"pyproject\.toml: No such file.*--base-python"):
+    with pytest.raises(EnvironmentUnavailable, match=r"pyproject\.toml: No such file.*--base-python"):
         Declaration.read(tmp_path)

@@ -1,7 +1,9 @@
 """Who is compared with whom: of two revisions, two environments, or two definitions in one."""
 
+import json
 import os
 import sys
+import venv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from modellab.arms.definition import Wanted
 from modellab.arms.matchup import HERE, Matchmaker, Matchup
 from modellab.arms.revision import resolve
 from modellab.backends.spec import parse_spec
-from modellab.errors import ArmUnavailable, BadDefinition, NothingToCompare, UnknownName
+from modellab.environments.environment import needs
+from modellab.errors import BadDefinition, EnvironmentUnavailable, NothingToCompare, UnknownName
 from modellab.speech.audio import Audio
 
 ROOT = Path(__file__).parents[3]
@@ -134,7 +137,7 @@ def test_this_environment_against_itself(matchmaker: Matchmaker) -> None:
 
 def test_no_environment(matchmaker: Matchmaker, tmp_path: Path) -> None:
     """A path with no interpreter is named."""
-    with pytest.raises(ArmUnavailable, match=r"no interpreter at .*/gone"):
+    with pytest.raises(EnvironmentUnavailable, match=r"no interpreter at .*/gone"):
         matchmaker.environment(tmp_path / "gone")
 
 
@@ -223,10 +226,12 @@ def test_a_backend_that_an_arm_lacks(matchmaker: Matchmaker, against: Make) -> N
 
     made = against("[decode]\nbeam_size = 5")
     bare: ArmDefinition = replace(made.base, interpreter=replace(made.base.interpreter, layouts={"other": "none"}))
-    with pytest.raises(ArmUnavailable, match=r"the base \(this environment\) has no backend 'fake'; it has other"):
+    with pytest.raises(
+        EnvironmentUnavailable, match=r"the base \(this environment\) has no backend 'fake'; it has other"
+    ):
         bare.contender(made.pairs[0][0])
     broken = replace(made.base, interpreter=replace(made.base.interpreter, broken={"fake": "no libfake.so"}))
-    with pytest.raises(ArmUnavailable, match=r"the base cannot import its backend 'fake': no libfake\.so"):
+    with pytest.raises(EnvironmentUnavailable, match=r"the base cannot import its backend 'fake': no libfake\.so"):
         broken.contender(made.pairs[0][0])
 
 
@@ -250,3 +255,28 @@ def test_the_options_of_a_server_reach_both_arms(matchmaker: Matchmaker, against
     for arm in (made.base, made.candidate):
         stated = arm.contender(parse_spec("remote:my-server:cpu:float32")).blueprint.fields
         assert (stated["base_url"], stated["model"], stated["weights"]) == ("http://localhost/v1", "small", None)
+
+
+def test_options_of_one_backend_are_compared(against: Make) -> None:
+    """Definitions that differ in nothing but a backend's own options are two arms, each told its own."""
+    made = against("[options.fake]\nseconds_per_audio = 0.001")
+    base, candidate = made.contenders(made.pairs[0])
+    assert base.blueprint.fields["seconds_per_audio"] == 0.001
+    assert "seconds_per_audio" not in candidate.blueprint.fields
+
+
+def test_a_model_with_an_environment_runs_there_in_both_arms(matchmaker: Matchmaker, against: Make) -> None:
+    """What the bench sends to an environment goes there for both arms; one that was not made is named."""
+    bench = matchmaker.fixtures / "bench.toml"
+    bench.write_text(BENCH + '[environment]\nfake = "apart"\n')
+    (matchmaker.fixtures / "environments.toml").write_text("schema = 1\n[environments.apart]\n")
+    made = against("[decode]\nbeam_size = 5")
+    with pytest.raises(EnvironmentUnavailable, match="modellab env create apart"):
+        made.contenders(made.pairs[0])
+    apart = matchmaker.cache / "environments" / "apart"
+    venv.create(apart, with_pip=False, symlinks=True)
+    homes = made.base.homes
+    assert homes is not None
+    stamp = {"needs": needs(homes.definitions.get("apart"))}
+    (apart / "environment.json").write_text(json.dumps(stamp))
+    assert {contender.python for contender in made.contenders(made.pairs[0])} == {apart / "bin" / "python"}

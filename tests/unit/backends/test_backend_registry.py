@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 
+from modellab.backends import requirement
 from modellab.backends.registry import (
     COMPUTE_TYPES,
     backend_class,
@@ -145,11 +147,37 @@ def test_a_runtime_that_is_not_installed_says_what_to_install(install: Install) 
     assert refused == "backend 'house' needs package 'no-such-sdk': pip install 'no-such-sdk'"
 
 
+def absent(package: str) -> str:
+    """Say that a package is not installed."""
+    raise PackageNotFoundError(package)
+
+
 def test_a_runtime_of_ours_is_installed_as_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the backend is of this package, what is to be installed is the extra that names it."""
-    monkeypatch.setattr(FakeBackend, "package", "no-such-sdk")
-    refused = refusal("fake", "cpu", "float32")
-    assert refused == "backend 'fake' needs package 'no-such-sdk': pip install 'modellab[fake]'"
+    monkeypatch.setattr(requirement, "version", absent)
+    refused = refusal("whisper-cpp", "cpu", "float32")
+    assert refused == "backend 'whisper-cpp' needs package 'pywhispercpp': pip install 'modellab[whisper-cpp]'"
+
+
+@pytest.mark.parametrize(
+    ("requires", "remedy"),
+    [
+        ("numpy<1", "'numpy<1'"),
+        ("numpy<1; extra == 'all'\nNumPy<2,!=1.5; extra == 'runtime'", "'house-brand[runtime]'"),
+        ("scipy<1", None),
+        ("numpy>=1", None),
+    ],
+)
+def test_a_runtime_of_another_version_is_refused(install: Install, requires: str, remedy: str | None) -> None:
+    """A version that the backend's package does not ask for is named, with what it asks for and what to install."""
+    install("house = house_brand:House", SUBCLASS.format(package="numpy"), requires)
+    refused = refusal("house", "cpu", "float32")
+    if remedy is None:
+        assert refused is None
+    else:
+        assert refused is not None
+        assert refused.startswith("backend 'house' needs numpy")
+        assert f"and {version('numpy')} is installed: pip install {remedy}" in refused
 
 
 @pytest.mark.parametrize("compute_type", COMPUTE_TYPES)

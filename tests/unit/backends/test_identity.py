@@ -58,7 +58,7 @@ def test_code_and_hardware_make_another(monkeypatch: pytest.MonkeyPatch, what: s
     """Another version of a package that computes, another source of the backend or another processor is another."""
     before = identity(Weighted, "cpu", OPTIONS)
     changed = {
-        "version": ("_version", lambda package: "0" if package == "numpy" else "same"),
+        "version": ("_version", lambda package, versions: "0" if package == "numpy" else "same"),
         "source": ("_source", lambda name: "other"),
         "hardware": ("device_class", lambda device: "other"),
     }
@@ -80,3 +80,12 @@ def test_unknown_weights_have_no_identity(weights: Any) -> None:
 def test_a_runtime_that_brings_its_weights_has_no_identity() -> None:
     """The hash of a checkpoint says nothing of a runtime that does not read it."""
     assert identity(FakeBackend, "cpu", OPTIONS) is None
+
+
+def test_versions_of_another_environment_count_instead() -> None:
+    """Where a model runs in an environment, its packages' versions are told apart, and not those of this one."""
+    there = {"numpy": "0.1", "unrelated": "1"}
+    one = identity(Weighted, "cpu", OPTIONS, there)
+    assert one != identity(Weighted, "cpu", OPTIONS)
+    assert one == identity(Weighted, "cpu", OPTIONS, {**there, "unrelated": "2"})
+    assert one != identity(Weighted, "cpu", OPTIONS, {**there, "numpy": "0.2"})

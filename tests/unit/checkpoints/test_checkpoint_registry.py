@@ -156,6 +156,32 @@ def test_wrong_options_are_named(tmp_path: Path, old: str, new: str, fact: str) 
     assert "me:word" not in str(refused.value)
 
 
+EXPORTED = """
+schema = 1
+[checkpoints."my-export"]
+architecture = "zipformer"
+layout = "sherpa-onnx"
+languages = ["en"]
+license = "MIT"
+upstream = "mine"
+revision = "1"
+options = { kind = "transducer" }
+files = { "tokens.txt" = {}, "encoder-9.int8.onnx" = { sha256 = "%s" }, "decoder-9.onnx" = {}, "joiner-9.onnx" = {} }
+sources = [{ kind = "folder", path = "mine" }]
+"""
+
+
+def test_files_may_have_options_and_names_of_their_makers(tmp_path: Path) -> None:
+    """A checkpoint with files tells its backend what it is; where names are free, the first file that fits is known."""
+    (tmp_path / "models.toml").write_text(EXPORTED % SHA256)
+    (mine,) = Registry.read(tmp_path / "models.toml")
+    assert (mine.elsewhere, mine.options) == (False, {"kind": "transducer"})
+    assert (mine.weights_file, mine.weights_sha256) == ("encoder-9.int8.onnx", SHA256)
+    (tmp_path / "models.toml").write_text((EXPORTED % SHA256).replace(".onnx", ".bin"))
+    with pytest.raises(BadDefinition, match=r"sherpa-onnx has its weights in '\*\.onnx'"):
+        Registry.read(tmp_path / "models.toml")
+
+
 @pytest.mark.parametrize(("content", "reason"), [(None, "no checkpoint definitions"), ("= 1", "is not TOML")])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: str | None, reason: str) -> None:
     """A missing file and one that is no TOML are errors with the path."""
@@ -166,16 +192,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: str | None
 
 
 def test_the_shipped_checkpoints_are_pinned() -> None:
-    """Every checkpoint we ship names a commit, and pins its weights by SHA-256 and size."""
+    """Every Whisper that we ship names a commit and pins its weights by SHA-256 and size; every file has a source."""
     shipped = Registry.read(SHIPPED)
     assert {"whisper-tiny.en", "whisper-base", "whisper-large-v3"} <= set(shipped.names)
-    for checkpoint in shipped:
+    assert [checkpoint.name for checkpoint in shipped if not (checkpoint.sources or checkpoint.elsewhere)] == []
+    whispers = [checkpoint for checkpoint in shipped if checkpoint.layout == "ctranslate2"]
+    for checkpoint in whispers:
         assert re.fullmatch("[0-9a-f]{40}", checkpoint.revision), checkpoint.name
-        weights = next(file for file in checkpoint.files if file.name == "model.bin")
-        assert weights.sha256, checkpoint.name
+        assert checkpoint.weights_sha256, checkpoint.name
         assert checkpoint.size_bytes, checkpoint.name
-        assert checkpoint.sources, checkpoint.name
-    assert [checkpoint.name for checkpoint in shipped if not checkpoint.pinned] == ["distil-large-v3.5"]
+    assert [checkpoint.name for checkpoint in whispers if not checkpoint.pinned] == ["distil-large-v3.5"]
 
 
 def test_the_registry_is_quick_to_import() -> None:

@@ -92,7 +92,7 @@ def test_garbage_is_refused_and_leaves_no_conversion(checkpoint: Checkpoint, tmp
 
 def test_a_layout_that_nothing_converts_to_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """An impossible conversion is refused before anything is fetched, with the ones there are."""
-    with pytest.raises(BadCheckpoint, match=r"'gguf'.*whisper from ctranslate2 to openai"):
+    with pytest.raises(BadCheckpoint, match=r"tiny: whisper in the layout ctranslate2.*'gguf'.*openai"):
         prepare(checkpoint, "gguf", tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 

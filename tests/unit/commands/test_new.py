@@ -68,7 +68,7 @@ def test_a_toy_that_breaks_a_promise_fails(tmp_path: Path, tested: Callable[...,
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Vosk", "my_runtime", "1st", "-x", "x-", "a--b", "../up", "a/b", "a b", "a.b", 'a"b', "é", "a\n"]
+    "name", ["", "Riva", "my_runtime", "1st", "-x", "x-", "a--b", "../up", "a/b", "a b", "a.b", 'a"b', "é", "a\n"]
 )
 def test_a_name_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     """What cannot be the name of a package is refused in one line, and nothing is written."""
@@ -84,7 +84,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path, capsys: pytest.CaptureF
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["none", "class", "backend", "audio", "vosk"])
+@pytest.mark.parametrize("name", ["none", "class", "backend", "audio", "riva"])
 def test_no_name_clashes_with_what_the_file_needs(tmp_path: Path, name: str) -> None:
     """Keywords, and the names that the file imports, are as good as any."""
     folder = write_backend(name, tmp_path)

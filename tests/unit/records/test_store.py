@@ -314,7 +314,7 @@ def test_nothing_is_left_beside_the_run(store: Store, session: MakeSession, envi
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"schema": 4}, "schema 4; this version reads schema 3 and older"),
+        ({"schema": 5}, "schema 5; this version reads schema 4 and older"),
         ({"mood": 1}, "mood: Unexpected keyword"),
         ({"id": None}, "id: "),
     ],

@@ -1,29 +1,44 @@
-"""Interpreter: what an arm's environment says of itself when it is asked."""
+"""Interpreter: what an environment says of itself when it is asked."""
 
+import hashlib
 import json
 import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
-from modellab.arms.surroundings import Surroundings
-from modellab.errors import ArmUnavailable
+from modellab.environments.surroundings import Surroundings
+from modellab.errors import EnvironmentUnavailable
 from modellab.measuring.protocol import VERSION
 
 LIMIT_S = 120.0
 _TAIL_LINES = 12
 _MARK = "modellab interpreter: "  # what a library prints when it is imported is no answer
 
+
+def source_sha256(folder: Path) -> str:
+    """Give a hash that two copies of a package share only if their Python is the same."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
 _QUESTION = f"""
-import json, sys
+import hashlib, json, sys
+from pathlib import Path
+{getsource(source_sha256)}
 told = {{"python": sys.version.split()[0], "prefix": sys.prefix, "layouts": {{}}, "broken": {{}}}}
 try:
-    from importlib.metadata import version
+    from importlib.metadata import distributions, version
     import modellab
     told |= {{"folder": modellab.__path__[0], "modellab": version("modellab")}}
+    told["source"] = source_sha256(Path(told["folder"]))
+    told["versions"] = {{d.metadata["Name"].lower(): d.version for d in distributions() if "Name" in d.metadata}}
     from importlib.util import find_spec
     from modellab.measuring.protocol import VERSION
     from modellab.backends.registry import backend_class, backend_names
@@ -38,6 +53,17 @@ except Exception as error:
 print({_MARK!r} + json.dumps(told), flush=True)
 """
 
+_REFUSAL = f"""
+import json, sys
+from modellab.backends.registry import refusal
+from modellab.errors import ModelLabError
+try:
+    told = refusal(*sys.argv[1:])
+except ModelLabError as error:
+    told = str(error)
+print({_MARK!r} + json.dumps({{"refusal": told}}), flush=True)
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
@@ -50,6 +76,8 @@ class Interpreter:
         prefix: the environment it belongs to.
         layouts: the layout of weights that each of its backends reads, by the name of the backend.
         broken: why a backend cannot be imported there, by its name.
+        versions: of the packages that are installed there, by name in lower case.
+        source_sha256: of its Model Lab's code.
     """
 
     python: str
@@ -58,24 +86,26 @@ class Interpreter:
     prefix: Path
     layouts: Mapping[str, str]
     broken: Mapping[str, str]
+    versions: Mapping[str, str]
+    source_sha256: str
 
 
 def examine(surroundings: Surroundings, limit_s: float = LIMIT_S) -> Interpreter:
     """Start an interpreter and give what it says of itself.
 
     Raises:
-        ArmUnavailable: when it does not start or answer, has no Model Lab, or one that we cannot talk to.
+        EnvironmentUnavailable: when it does not start or answer, has no Model Lab, or one that we cannot talk to.
     """
-    told = _ask(surroundings, limit_s)
+    told = _ask(surroundings, limit_s, _QUESTION)
     python, ours = surroundings.python, version("modellab")
     if "modellab" not in told:
-        raise ArmUnavailable(
+        raise EnvironmentUnavailable(
             f"{python} has no Model Lab ({told['missing']}). Install it there: {python} -m pip install modellab=={ours}"
         )
     if told.get("protocol") != VERSION:
         reason = told.get("missing", "it is older than the workers")
         spoken = f"protocol {told['protocol']}" if told.get("protocol") else f"no protocol ({reason})"
-        raise ArmUnavailable(
+        raise EnvironmentUnavailable(
             f"{python} has Model Lab {told['modellab']}, which speaks {spoken}; this is {ours}, which speaks protocol "
             f"{VERSION}. Compare with a later revision, or with an environment that has modellab=={ours}."
         )
@@ -86,20 +116,32 @@ def examine(surroundings: Surroundings, limit_s: float = LIMIT_S) -> Interpreter
         prefix=Path(told["prefix"]),
         layouts=told["layouts"],
         broken=told["broken"],
+        versions=told["versions"],
+        source_sha256=told["source"],
     )
+
+
+def refusal_of(surroundings: Surroundings, backend: str, device: str, compute_type: str) -> str | None:
+    """Ask an interpreter that has Model Lab what `registry.refusal` says there; None where it would run.
+
+    Raises:
+        EnvironmentUnavailable: when it does not start or answer.
+    """
+    told = _ask(surroundings, LIMIT_S, _REFUSAL, backend, device, compute_type)
+    return None if told["refusal"] is None else str(told["refusal"])
 
 
 def existing(path: Path) -> Surroundings:
     """Give the surroundings of an interpreter that exists, or of the virtual environment in a folder.
 
     Raises:
-        ArmUnavailable: when there is none.
+        EnvironmentUnavailable: when there is none.
     """
     python = path.expanduser().absolute()
     if python.is_dir():
         python = python / "bin" / "python"
     if not python.is_file():
-        raise ArmUnavailable(
+        raise EnvironmentUnavailable(
             f"there is no interpreter at {python}. Give the path of one, or the folder of a virtual environment: "
             f"--base-python .venv-old/bin/python"
         )
@@ -107,12 +149,12 @@ def existing(path: Path) -> Surroundings:
     return Surroundings(python=python, env={"PYTHONPATH": None, "PYTHONHOME": None}, origin=f"the packages of {python}")
 
 
-def _ask(surroundings: Surroundings, limit_s: float) -> dict[str, Any]:
+def _ask(surroundings: Surroundings, limit_s: float, question: str, *words: str) -> dict[str, Any]:
     python = surroundings.python
     env = {name: value for name, value in {**os.environ, **surroundings.env}.items() if value is not None}
     try:
         answer = subprocess.run(  # noqa: S603
-            (str(python), "-P", "-c", _QUESTION),
+            (str(python), "-P", "-c", question, *words),
             cwd=surroundings.cwd,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -123,14 +165,18 @@ def _ask(surroundings: Surroundings, limit_s: float) -> dict[str, Any]:
             timeout=limit_s,
         )
     except OSError as error:
-        raise ArmUnavailable(f"cannot start {python}: {error.strerror}. It must be a Python, 3.11 or later.") from error
+        raise EnvironmentUnavailable(
+            f"cannot start {python}: {error.strerror}. It must be a Python, 3.11 or later."
+        ) from error
     except subprocess.TimeoutExpired as error:
-        raise ArmUnavailable(f"{python} did not say what it has within {limit_s:g} s: is it a Python?") from error
+        raise EnvironmentUnavailable(
+            f"{python} did not say what it has within {limit_s:g} s: is it a Python?"
+        ) from error
     for line in answer.stdout.splitlines():
         if line.startswith(_MARK):
             told: dict[str, Any] = json.loads(line.removeprefix(_MARK))
             return told
     said = "".join(f"\n  {line}" for line in (answer.stderr + answer.stdout).splitlines()[-_TAIL_LINES:])
-    raise ArmUnavailable(
+    raise EnvironmentUnavailable(
         f"{python} did not say what it has (exit {answer.returncode}). It must be a Python, 3.11 or later.{said}"
     )

@@ -1,4 +1,4 @@
-"""Surroundings: where an arm's workers run."""
+"""Surroundings: where workers run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from modellab.arms.interpreter import examine, existing
-from modellab.arms.surroundings import Surroundings
-from modellab.errors import ArmUnavailable
+from modellab.environments.interpreter import examine, existing
+from modellab.environments.surroundings import Surroundings
+from modellab.errors import EnvironmentUnavailable
 from modellab.measuring.protocol import VERSION
 
 ROOT = Path(__file__).parents[3]
@@ -63,9 +63,11 @@ def test_the_folder_of_an_environment_will_do(tmp_path: Path) -> None:
 
 def test_no_interpreter(tmp_path: Path) -> None:
     """A path with nothing at it is named, and what to give instead."""
-    with pytest.raises(ArmUnavailable, match=rf"no interpreter at {tmp_path}/none\. Give the path.*--base-python"):
+    with pytest.raises(
+        EnvironmentUnavailable, match=rf"no interpreter at {tmp_path}/none\. Give the path.*--base-python"
+    ):
         existing(tmp_path / "none")
-    with pytest.raises(ArmUnavailable, match=r"no interpreter at .*bin/python"):
+    with pytest.raises(EnvironmentUnavailable, match=r"no interpreter at .*bin/python"):
         existing(tmp_path)
 
 
@@ -74,7 +76,9 @@ def test_without_model_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     venv.create(tmp_path / "bare", with_pip=False)
     python = tmp_path / "bare" / "bin" / "python"
-    with pytest.raises(ArmUnavailable, match=rf"{python} has no Model Lab \(.*{python} -m pip install modellab=="):
+    with pytest.raises(
+        EnvironmentUnavailable, match=rf"{python} has no Model Lab \(.*{python} -m pip install modellab=="
+    ):
         examine(existing(python))
 
 
@@ -90,7 +94,9 @@ def test_without_model_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_another_protocol(stranger: Callable[..., Surroundings], files: dict[str, str], words: str) -> None:
     """A Model Lab that cannot be talked to is named with its version and ours, and what helps."""
     registry = "def backend_names(): return ()\nbackend_class = None"
-    with pytest.raises(ArmUnavailable, match=rf"has Model Lab {version('modellab')}, which {words}.*later revision"):
+    with pytest.raises(
+        EnvironmentUnavailable, match=rf"has Model Lab {version('modellab')}, which {words}.*later revision"
+    ):
         examine(stranger({"__init__.py": "", "backends/registry.py": registry, **files}))
 
 
@@ -112,12 +118,14 @@ def test_a_backend_that_cannot_be_imported(stranger: Callable[..., Surroundings]
 
 def test_programs_that_are_no_python(program: Callable[[str], Surroundings], tmp_path: Path) -> None:
     """What answers something else, nothing, or not in time is named, with its last words."""
-    with pytest.raises(ArmUnavailable, match=r"(?s)interpreter did not say.*exit 2.*3\.11 or later.*unknown option -P"):
+    with pytest.raises(
+        EnvironmentUnavailable, match=r"(?s)interpreter did not say.*exit 2.*3\.11 or later.*unknown option -P"
+    ):
         examine(program("echo unknown option -P >&2; exit 2"))
-    with pytest.raises(ArmUnavailable, match=r"did not say what it has \(exit 0\)"):
+    with pytest.raises(EnvironmentUnavailable, match=r"did not say what it has \(exit 0\)"):
         examine(program("echo hello"))
-    with pytest.raises(ArmUnavailable, match=r"within 0\.2 s"):
+    with pytest.raises(EnvironmentUnavailable, match=r"within 0\.2 s"):
         examine(program("exec sleep 20"), limit_s=0.2)
     (tmp_path / "notes.txt").write_text("notes")
-    with pytest.raises(ArmUnavailable, match=r"cannot start .*notes\.txt: Permission denied"):
+    with pytest.raises(EnvironmentUnavailable, match=r"cannot start .*notes\.txt: Permission denied"):
         examine(existing(tmp_path / "notes.txt"))

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from modellab.arms.step import Step
-from modellab.errors import ArmUnavailable
+from modellab.environments.step import Step
+from modellab.errors import EnvironmentUnavailable
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_what_it_prints_is_kept(step: Callable[..., Step], tmp_path: Path) -> No
 
 def test_a_failure_shows_its_last_lines(step: Callable[..., Step], tmp_path: Path) -> None:
     """The error says what failed, how, what to do, where all of it is, and the last 20 lines."""
-    with pytest.raises(ArmUnavailable) as caught:
+    with pytest.raises(EnvironmentUnavailable) as caught:
         step("for i in $(seq 100 200); do echo line $i; done; exit 7", remedy="Buy paint.").take()
     words = str(caught.value)
     assert words.startswith(f"cannot paint the house: exit 7. Buy paint. All of it is in {tmp_path}/logs/step.log:")
@@ -64,13 +64,13 @@ def test_a_failure_shows_its_last_lines(step: Callable[..., Step], tmp_path: Pat
 def test_a_program_that_is_not_there(step: Callable[..., Step], tmp_path: Path) -> None:
     """A program that cannot be started fails as a step does, by its name."""
     missing = Step(purpose="knock", command=("/no/such/program",), folder=tmp_path, log=tmp_path / "l", limit_s=9)
-    with pytest.raises(ArmUnavailable, match=r"(?s)cannot knock: exit 1.*FileNotFoundError"):
+    with pytest.raises(EnvironmentUnavailable, match=r"(?s)cannot knock: exit 1.*FileNotFoundError"):
         missing.take()
 
 
 def test_too_long(step: Callable[..., Step], tmp_path: Path) -> None:
     """A step that outlasts its time ends with all that it started."""
-    with pytest.raises(ArmUnavailable, match=r"cannot paint the house: took more than 2 s\."):
+    with pytest.raises(EnvironmentUnavailable, match=r"cannot paint the house: took more than 2 s\."):
         step("sleep 60 & echo $! > child; echo $$ > own; wait", limit_s=2.0).take()
     assert all(gone(int((tmp_path / name).read_text())) for name in ("child", "own"))
 
@@ -80,7 +80,7 @@ def test_too_long(step: Callable[..., Step], tmp_path: Path) -> None:
 def test_it_ends_with_whoever_took_it(tmp_path: Path, number: signal.Signals) -> None:
     """A gate that is killed, or interrupted by Ctrl-C, leaves no installation running."""
     script = (
-        "from pathlib import Path; from modellab.arms.step import Step; folder = Path.cwd(); "
+        "from pathlib import Path; from modellab.environments.step import Step; folder = Path.cwd(); "
         "Step(purpose='x', command=('/bin/sh', '-c', 'echo $$ > pid; exec sleep 60'), folder=folder, "
         "log=folder / 'log', limit_s=60).take()"
     )

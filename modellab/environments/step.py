@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from modellab.errors import ArmUnavailable
+from modellab.errors import EnvironmentUnavailable
 
 _TAIL_LINES = 20
 
@@ -44,7 +44,7 @@ class Step:
         """Run it to its end. What it started ends with it, also where this process is interrupted.
 
         Raises:
-            ArmUnavailable: when it fails or takes too long, with its last lines.
+            EnvironmentUnavailable: when it fails or takes too long, with its last lines.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -69,8 +69,10 @@ class Step:
         if code:
             raise self._failure(f"exit {code}")
 
-    def _failure(self, why: str) -> ArmUnavailable:
+    def _failure(self, why: str) -> EnvironmentUnavailable:
         lines = self.log.read_text(errors="replace").splitlines()
         said = "\n".join(f"  {line}" for line in lines[-_TAIL_LINES:])
         remedy = f" {self.remedy}" if self.remedy else ""
-        return ArmUnavailable(f"cannot {self.purpose}: {why}.{remedy} All of it is in {self.log}:\n{said}", self.log)
+        return EnvironmentUnavailable(
+            f"cannot {self.purpose}: {why}.{remedy} All of it is in {self.log}:\n{said}", self.log
+        )

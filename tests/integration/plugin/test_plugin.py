@@ -44,7 +44,7 @@ def test_ids_name_model_and_corpus(lab):
 def test_every_utterance_becomes_a_record(lab):
     """One record per model and utterance, in one run folder that `latest` points at."""
     result = lab.run("-m", "accuracy")
-    result.assert_outcomes(passed=4, skipped=2, deselected=40)
+    result.assert_outcomes(passed=4, skipped=2, deselected=42)
     records = utterances(lab.facts())
     assert sorted((r["model"].split(":")[1], r["utterance"]) for r in records) == [
         ("toy", "a"), ("toy", "b"), ("toy", "c"), ("toy-en", "a"), ("toy-en", "b"), ("toy-en", "c"),
@@ -59,7 +59,7 @@ def test_both_lanes_share_a_run(lab):
     """The timing lane adds its session, records and cold starts to the run of the accuracy lane."""
     lab.run("-m", "accuracy")
     result = lab.run("-m", "timing", "--run-dir", "runs/latest")
-    result.assert_outcomes(passed=4, deselected=42)
+    result.assert_outcomes(passed=4, deselected=44)
     timed = utterances(lab.facts(), "timing")
     assert [len(r["transcribe_s"]) for r in timed] == [2] * 6
     assert {r["session"] for r in timed} == {2}
@@ -78,7 +78,7 @@ def test_workers_group_by_model(lab):
 def test_models_are_loaded_once_and_closed(lab):
     """In one process a model is loaded once for all of its claims, and closed after the last of them."""
     lab.teach(LOG_LOADS)
-    lab.run("-m", "accuracy").assert_outcomes(passed=4, skipped=2, deselected=40)
+    lab.run("-m", "accuracy").assert_outcomes(passed=4, skipped=2, deselected=42)
     loaded = [line.split()[1] for line in (lab.root / "loads.txt").read_text().splitlines()]
     assert len(loaded) == 2
     assert (lab.root / "closes.txt").read_text().split() == loaded
@@ -121,7 +121,7 @@ def test_languages_that_do_not_match_are_skipped(lab):
     """A checkpoint is not judged on a language it does not know."""
     lab.speak({"id": "a", "text": "hallo welt", "language": "de"})
     result = lab.run("-m", "accuracy", "-rs", "-k", "word_error_rate")
-    result.assert_outcomes(passed=1, skipped=1, deselected=44)
+    result.assert_outcomes(passed=1, skipped=1, deselected=46)
     result.stdout.fnmatch_lines(["*toy-en knows en; speech is in de*"])
 
 
@@ -131,7 +131,7 @@ def test_a_model_without_a_budget_is_reported_not_passed(lab):
         '[[budget]]\nmodel = "x"\nset_on = 2026-11-22\nmachine = "m"\nwer = 1.0\n'
     )
     result = lab.run("-m", "accuracy", "-k", "word_error_rate", "-rs")
-    result.assert_outcomes(skipped=2, deselected=44)
+    result.assert_outcomes(skipped=2, deselected=46)
     result.stdout.fnmatch_lines(["*no budget: wer of fake:toy-en:cpu:float32 on speech*"])
     assert len(utterances(lab.facts())) == 6
 
@@ -264,7 +264,7 @@ def test_runtimes_that_differ_are_listed(lab):
         "r._found = lambda: found() | {'other': point}\n"
     )
     result = lab.run("-m", "accuracy", "--model", "toy", "--backend", "fake,other", "-k", "same_words")
-    result.assert_outcomes(failed=1, deselected=44)
+    result.assert_outcomes(failed=1, deselected=46)
     result.stdout.fnmatch_lines(
         ["*other:toy:cpu:float32 differs from fake:toy:cpu:float32 on speech:*", "*hallo world*"]
     )

@@ -56,7 +56,7 @@ def budget(lab, **limits):
 
 def test_nothing_is_performed_without_a_budget(small):
     """Claims about deployment that nobody set a limit for are left out."""
-    small.run("-m", "performance").assert_outcomes(deselected=23)
+    small.run("-m", "performance").assert_outcomes(deselected=24)
     assert small.facts() == []
 
 

@@ -61,6 +61,9 @@ class DecodeOptions:
         return frozenset(f.name for f in fields(self) if getattr(self, f.name) != getattr(default, f.name))
 
 
+EVERY_OPTION = frozenset(field.name for field in fields(DecodeOptions))
+
+
 class Recogniser(Protocol):
     """Whatever listens: a backend, or something around one."""
 

@@ -92,6 +92,14 @@ def settle(device: str) -> None:
         torch.mps.synchronize()
 
 
+def release(device: str) -> None:
+    """Give back what torch keeps to itself of a CUDA device's memory; others keep nothing."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.empty_cache()
+
+
 def device_class(device: str) -> str:
     """Give the kind of hardware behind a device: devices of one class compute the same."""
     found = describe(device)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from modellab.backends.base import Backend, Stages
-from modellab.backends.device import settle, torch_refusal
+from modellab.backends.base import EVERY_OPTION, Backend, Stages
+from modellab.backends.device import release, settle, torch_refusal
 from modellab.checkpoints.weights import Weights
 from modellab.errors import BadCheckpoint
 from modellab.speech.audio import SAMPLE_RATE_HZ, Audio
@@ -37,18 +37,7 @@ class Lfm2(Backend):
     modules: ClassVar[tuple[str, ...]] = ("torch", "liquid_audio")
     engines: ClassVar[tuple[str, ...]] = ("torch", "transformers", "tokenizers", "numpy")
     architectures: ClassVar[frozenset[str]] = frozenset({"lfm2-audio"})
-    cannot_honour: ClassVar[frozenset[str]] = frozenset(
-        {
-            "beam_size",
-            "condition_on_previous_text",
-            "language",
-            "prompt",
-            "task",
-            "temperatures",
-            "timestamps",
-            "vad",
-        }
-    )
+    cannot_honour: ClassVar[frozenset[str]] = EVERY_OPTION - {"max_new_tokens"}
 
     weights: Weights
     system_prompt: str = "Perform ASR."
@@ -85,10 +74,7 @@ class Lfm2(Backend):
     def close(self) -> None:
         """Drop the model and what torch kept of it on a GPU."""
         self._model = self._processor = None
-        if self.device.startswith("cuda"):
-            import torch
-
-            torch.cuda.empty_cache()
+        release(self.device)
 
     def stages(self) -> Stages:
         """Name the spectrum, the encoder with its way into the language model, that model, and the tokenizer."""

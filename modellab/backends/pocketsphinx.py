@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
-from modellab.backends.base import NO_WEIGHTS, Backend
+from modellab.backends.base import EVERY_OPTION, NO_WEIGHTS, Backend
 from modellab.backends.device import device_refusal
 from modellab.checkpoints.weights import Weights
 from modellab.errors import BadCheckpoint, BadDefinition
@@ -43,17 +43,7 @@ class PocketSphinx(Backend):
     layout: ClassVar[str] = NO_WEIGHTS
     package: ClassVar[str] = "pocketsphinx"
     modules: ClassVar[tuple[str, ...]] = ("pocketsphinx",)
-    cannot_honour: ClassVar[frozenset[str]] = frozenset(
-        {
-            "language",
-            "task",
-            "beam_size",
-            "temperatures",
-            "condition_on_previous_text",
-            "prompt",
-            "max_new_tokens",
-        }
-    )
+    cannot_honour: ClassVar[frozenset[str]] = EVERY_OPTION - {"timestamps", "vad"}
 
     weights: Weights | None = None
     model: Model

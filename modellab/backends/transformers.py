@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modellab.backends.base import Backend, Stages
-from modellab.backends.device import settle, torch_refusal
+from modellab.backends.device import release, settle, torch_refusal
 from modellab.checkpoints.weights import Weights
 from modellab.errors import BackendUnavailable, BadCheckpoint, BadDefinition
 from modellab.speech.audio import SAMPLE_RATE_HZ, Audio
@@ -128,10 +128,7 @@ class Transformers(Backend):
 
             torch.compiler.reset()
         self._model = self._processor = None
-        if self.device.startswith("cuda"):
-            import torch
-
-            torch.cuda.empty_cache()
+        release(self.device)
 
     def stages(self) -> Stages:
         """Name the spectra with their way to the device, the model's halves and output, and the tokenizer."""

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from modellab.backends.base import Backend, DecodeOptions, Stages
-from modellab.backends.device import settle, torch_refusal
+from modellab.backends.base import EVERY_OPTION, Backend, DecodeOptions, Stages
+from modellab.backends.device import release, settle, torch_refusal
 from modellab.checkpoints.weights import Weights
 from modellab.errors import BackendUnavailable, BadCheckpoint, BadDefinition
 from modellab.speech.audio import SAMPLE_RATE_HZ, Audio, Samples
@@ -114,10 +114,7 @@ class TransformersAuto(Backend):
     def close(self) -> None:
         """Drop the model and what torch kept of it on a GPU."""
         self._ear = None
-        if self.device.startswith("cuda"):
-            import torch
-
-            torch.cuda.empty_cache()
+        release(self.device)
 
     def stages(self) -> Stages:
         """Name what makes waves or spectra fit for the model, its halves, and what reads its tokens."""
@@ -177,18 +174,7 @@ class TransformersFrames(TransformersAuto):
 
     modules: ClassVar[tuple[str, ...]] = ("torch", "transformers.models.auto.modeling_auto")
     architectures: ClassVar[frozenset[str]] = frozenset({"wav2vec2", "hubert", "parakeet-ctc", "parakeet-tdt"})
-    cannot_honour: ClassVar[frozenset[str]] = frozenset(
-        {
-            "language",
-            "task",
-            "beam_size",
-            "temperatures",
-            "condition_on_previous_text",
-            "vad",
-            "prompt",
-            "max_new_tokens",
-        }
-    )
+    cannot_honour: ClassVar[frozenset[str]] = EVERY_OPTION - {"timestamps"}
 
     @classmethod
     def ears(cls) -> "Mapping[str, type[_Ear]]":
@@ -202,9 +188,7 @@ class TransformersSeq2Seq(TransformersAuto):
 
     modules: ClassVar[tuple[str, ...]] = ("torch", "transformers.models.auto.modeling_auto")
     architectures: ClassVar[frozenset[str]] = frozenset({"moonshine"})
-    cannot_honour: ClassVar[frozenset[str]] = frozenset(
-        {"language", "task", "temperatures", "condition_on_previous_text", "vad", "timestamps", "prompt"}
-    )
+    cannot_honour: ClassVar[frozenset[str]] = EVERY_OPTION - {"beam_size", "max_new_tokens"}
 
     @classmethod
     def ears(cls) -> "Mapping[str, type[_Ear]]":

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from modellab.backends.base import Backend
+from modellab.backends.base import EVERY_OPTION, Backend
 from modellab.backends.device import device_refusal
 from modellab.checkpoints.weights import Weights
 from modellab.errors import BadCheckpoint, BadTranscript
@@ -34,18 +34,7 @@ class Vosk(Backend):
     layout: ClassVar[str] = "vosk"
     package: ClassVar[str] = "vosk"
     modules: ClassVar[tuple[str, ...]] = ("vosk",)
-    cannot_honour: ClassVar[frozenset[str]] = frozenset(
-        {
-            "language",
-            "task",
-            "beam_size",
-            "temperatures",
-            "condition_on_previous_text",
-            "vad",
-            "prompt",
-            "max_new_tokens",
-        }
-    )
+    cannot_honour: ClassVar[frozenset[str]] = EVERY_OPTION - {"timestamps"}
     architectures: ClassVar[frozenset[str]] = frozenset({"kaldi"})
 
     weights: Weights

@@ -15,7 +15,7 @@ from modellab.plugin.bench import Bench
 from modellab.plugin.heard import Heard, Timed
 from modellab.plugin.performer import Performer
 from modellab.records.record import ColdStart
-from modellab.reporting.parity import FULL_PRECISION
+from modellab.reporting.parity import in_full_precision
 from modellab.reporting.quantisation import full_precision
 from modellab.speech.utterance import Corpus, Utterance
 from modellab.verdicts.budget import Budget, Verdict
@@ -113,11 +113,11 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
         @pytest.fixture(scope="session", params=same_weights)
         @classmethod
         def runtimes(cls, request: pytest.FixtureRequest) -> Iterator[tuple[Model, ...]]:
-            """All chosen models of one checkpoint in float32 that can run here: the same weights on every runtime."""
-            alike = [s for s in bench.choice.specs if (s.checkpoint, s.compute_type) == (request.param, FULL_PRECISION)]
+            """All chosen models of a checkpoint in full precision that can run here: the same weights on each."""
+            alike = [s for s in bench.choice.specs if s.checkpoint == request.param and in_full_precision(s)]
             models = tuple(bench.model(spec.id) for spec in alike if bench.refusal(spec) is None)
             if len(models) < 2:  # noqa: PLR2004 - it takes two to differ
-                _skip(f"{request.param} runs here on {len(models)} runtime in {FULL_PRECISION}, so there is no pair")
+                _skip(f"{request.param} runs here on {len(models)} runtime in full precision, so there is no pair")
             yield models
             for model in models:
                 model.close()

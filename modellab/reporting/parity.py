@@ -5,17 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from modellab.backends.spec import parse_spec
+from modellab.backends.spec import ModelSpec, parse_spec
 from modellab.reporting.ledger import Place
 from modellab.reporting.outcome import Outcome
 from modellab.verdicts.budget import Budgets, Verdict, judge, worst
 
 FULL_PRECISION = "float32"
+_FULLEST = {"whisper-cpp": "float16"}  # of runtimes that do not compute in float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """Two models of one checkpoint in float32 on one corpus. Both heard `compared` utterances.
+    """Two models of one checkpoint in full precision on one corpus. Both heard `compared` utterances.
 
     `changed` names those whose normalised words differ; `left_errors` and `right_errors` are counted over all
     compared. `not_compared` utterances were heard by one of the two only.
@@ -37,12 +38,17 @@ class Parity:
         return self.right_errors - self.left_errors
 
 
+def in_full_precision(model: ModelSpec) -> bool:
+    """Say whether a model computes in float32, or in the fullest type that its runtime has."""
+    return model.compute_type == _FULLEST.get(model.backend, FULL_PRECISION)
+
+
 def compare(heard: Mapping[Place, Mapping[str, Outcome]], budgets: Budgets) -> tuple[Parity, ...]:
-    """Give one row for each pair of float32 models of the same checkpoint on the same corpus."""
+    """Give one row for each pair of models in full precision of the same checkpoint on the same corpus."""
     groups: dict[tuple[str, str], dict[str, Mapping[str, Outcome]]] = defaultdict(dict)
     for place, outcomes in heard.items():
         model = parse_spec(place.model)
-        if model.compute_type == FULL_PRECISION:
+        if in_full_precision(model):
             groups[model.checkpoint, place.corpus][place.model] = {
                 utterance: outcome for utterance, outcome in outcomes.items() if outcome.failure is None
             }

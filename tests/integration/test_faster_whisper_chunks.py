@@ -49,7 +49,7 @@ def audios(corpus: Corpus) -> Sequence[Audio]:
 
 
 @pytest.fixture(scope="module")
-def listen(cache: Path) -> Callable[..., Transcript]:
+def hear(cache: Path) -> Callable[..., Transcript]:
     """A listener that was loaded once, and is asked with other options each time."""
     checkpoint = Registry.read(FIXTURES / "models.toml").get("whisper-tiny.en")
     plain: Any = backend_class("faster-whisper")(weights=prepare(checkpoint, "ctranslate2", cache), threads=2)
@@ -83,18 +83,18 @@ def error_rate(references: Sequence[str], text: str) -> float:
 
 @CHUNKS
 def test_silence_is_dropped_and_times_stay(
-    listen: Callable[..., Transcript], audios: Sequence[Audio], corpus: Corpus, batched: bool
+    hear: Callable[..., Transcript], audios: Sequence[Audio], corpus: Corpus, batched: bool
 ) -> None:
     """With voice activity, no word is lost or made up around a pause, and words after it keep their places."""
     first, second = audios[0], audios[2]
     whole = Audio(samples=np.concatenate([first.samples, silence(PAUSE_S), second.samples, silence(8)]))
     after_s = first.duration_s + PAUSE_S
-    transcript = listen(whole, batched=batched, decode=replace(WORDS, vad=True))
+    transcript = hear(whole, batched=batched, decode=replace(WORDS, vad=True))
     assert error_rate([corpus.utterances[0].reference, corpus.utterances[2].reference], transcript.text) < 0.2
     before = [word for word in words(transcript) if word.end_s <= first.duration_s + 0.5]
     after = [word for word in words(transcript) if word.start_s >= after_s - 0.5]
     assert len(before) + len(after) == len(words(transcript)), "a word lies in the pause"
-    alone = words(listen(second, decode=WORDS))
+    alone = words(hear(second, decode=WORDS))
     assert [word.text.strip().lower() for word in after][-3:] == [word.text.strip().lower() for word in alone][-3:]
     shifts_s = [late.end_s - early.end_s for late, early in zip(after[::-1], alone[::-1], strict=False)]
     assert float(np.median(shifts_s)) == pytest.approx(after_s, abs=0.3)
@@ -102,34 +102,34 @@ def test_silence_is_dropped_and_times_stay(
 
 
 @CHUNKS
-def test_long_silence_has_no_words(listen: Callable[..., Transcript], batched: bool) -> None:
+def test_long_silence_has_no_words(hear: Callable[..., Transcript], batched: bool) -> None:
     """With voice activity, forty seconds in which nobody speaks give nothing, where the model alone makes words up."""
     quiet = Audio(samples=silence(40))
-    assert listen(quiet, batched=batched, decode=DecodeOptions(vad=True)) == Transcript(text="", language="en")
+    assert hear(quiet, batched=batched, decode=DecodeOptions(vad=True)) == Transcript(text="", language="en")
 
 
-def test_chunks_lose_no_words(listen: Callable[..., Transcript], audios: Sequence[Audio], corpus: Corpus) -> None:
+def test_chunks_lose_no_words(hear: Callable[..., Transcript], audios: Sequence[Audio], corpus: Corpus) -> None:
     """A recording of more than a minute is heard whole in chunks, by one or by eight at once with the same words."""
     long = Audio(samples=np.concatenate([audio.samples for audio in audios] * 3))
     assert long.duration_s > 60
-    eight = listen(long, batched=True, decode=WORDS)
+    eight = hear(long, batched=True, decode=WORDS)
     assert error_rate([utterance.reference for utterance in corpus] * 3, eight.text) < 0.15
-    one = listen(long, batched=True, chunks_at_once=1, decode=WORDS)
+    one = hear(long, batched=True, chunks_at_once=1, decode=WORDS)
     assert one.text == eight.text
     ends_s = [word.end_s for word in words(eight)]
     assert ends_s == sorted(ends_s)
     assert ends_s[-1] == pytest.approx(long.duration_s, abs=1.5)
 
 
-def test_short_audio_is_heard_as_ever(listen: Callable[..., Transcript], audios: Sequence[Audio]) -> None:
+def test_short_audio_is_heard_as_ever(hear: Callable[..., Transcript], audios: Sequence[Audio]) -> None:
     """Audio within the window is heard the same with chunks and without."""
-    assert listen(audios[0], batched=True, decode=WORDS) == listen(audios[0], decode=WORDS)
+    assert hear(audios[0], batched=True, decode=WORDS) == hear(audios[0], decode=WORDS)
 
 
-def test_times_are_plain_numbers(listen: Callable[..., Transcript], audios: Sequence[Audio]) -> None:
+def test_times_are_plain_numbers(hear: Callable[..., Transcript], audios: Sequence[Audio]) -> None:
     """Times are Python's own floats, which any writer of JSON takes, with words as without."""
     for decode in (WORDS, DecodeOptions(timestamps="segment")):
-        (segment, *_) = listen(audios[0], decode=decode).segments
+        (segment, *_) = hear(audios[0], decode=decode).segments
         assert {type(segment.start_s), type(segment.end_s)} == {float}
 
 

@@ -311,6 +311,14 @@ def test_timings_are_those_heard_alone_and_last(run, record) -> None:
     assert (report.rows[0].timed, report.rows[0].timing_failed, report.rows[0].batched) == (4, 1, 1)
 
 
+def test_parity_takes_the_fullest_that_a_runtime_has(run, record) -> None:
+    """whisper.cpp does not compute in float32: its float16 is compared, and nobody else's."""
+    names = ("faster-whisper:m:cpu:float32", "whisper-cpp:m:cpu:float16", "faster-whisper:m:cpu:float16")
+    facts = [record("a", model=name) for name in names]
+    (pair,) = summarize(run(1, models=names), facts).parity
+    assert {pair.left, pair.right} == set(names[:2])
+
+
 def test_parity_counts_errors_in_silence_too(run, record) -> None:
     """Words where nobody speaks are errors when two runtimes are compared, as in any one utterance."""
     facts = [record("a", "", "", model=LEFT), record("a", "", "thank you", model=RIGHT)]

@@ -27,7 +27,7 @@ from modellab.measuring.child import DUMP_SIGNAL, die_with_parent
 from modellab.measuring.clock import timed
 from modellab.measuring.frame import Encoded, Frame
 from modellab.measuring.inject import VARIABLE, Injection
-from modellab.measuring.memory import memory
+from modellab.measuring.memory import memory, trim
 from modellab.measuring.protocol import Hello, read_audios, write_transcript
 
 
@@ -69,12 +69,13 @@ class Host:
         return {"import_s": import_s, "load_s": load_s, "versions": _versions() | self._injected()}
 
     def _unload(self, _: Frame) -> dict[str, Any]:
-        """Close the backend and let go of it, as far as Python can."""
+        """Close the backend, let go of it, as far as Python can, and hand back what it held."""
         backend, self.backend = self.backend, None
         if backend is not None:
             backend.close()
             del backend
             gc.collect()
+            trim()
         return {}
 
     def _transcribe(self, request: Frame) -> dict[str, Any]:

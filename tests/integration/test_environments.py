@@ -33,7 +33,7 @@ device = ["cpu"]
 corpus = ["librivox"]
 timed_corpus = ["librivox"]
 batch_size = 2
-rounds = 1
+rounds = 3
 [compute_type]
 default = ["float32"]
 faster-whisper = ["int8"]

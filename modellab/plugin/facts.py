@@ -10,7 +10,7 @@ from modellab.records.run import CorpusFacts, ModelFacts, Run
 
 def model_facts(bench: Bench) -> dict[str, ModelFacts]:
     """Give what the run's file says of every chosen model that can run here, by id."""
-    return {spec.id: _facts(bench, spec) for spec in bench.choice.specs if bench.refusal(spec) is None}
+    return {spec.id: _facts(bench, spec) for spec in bench.roster.runnable}
 
 
 def corpus_facts(bench: Bench) -> dict[str, CorpusFacts]:
@@ -31,7 +31,7 @@ def corpus_facts(bench: Bench) -> dict[str, CorpusFacts]:
 
 def inventory(bench: Bench) -> Inventory:
     """Give the devices of every chosen model that can run here, each once, as they are set now."""
-    names = dict.fromkeys(spec.device for spec in bench.choice.specs if bench.refusal(spec) is None)
+    names = dict.fromkeys(spec.device for spec in bench.roster.runnable)
     return take_inventory(map(describe, names))
 
 
@@ -57,12 +57,12 @@ def refuse_other_run(bench: Bench, run: Run) -> None:
 
 
 def _facts(bench: Bench, spec: ModelSpec) -> ModelFacts:
-    home = bench.home(spec)
+    home = bench.roster.home(spec)
     return ModelFacts(
         backend=spec.backend,
-        runtime_version=bench.runtime_version(spec),
-        options=bench.options(spec),
-        not_honoured=bench.not_honoured(spec),
+        runtime_version=bench.roster.runtime_version(spec),
+        options=bench.roster.options(spec),
+        not_honoured=bench.roster.not_honoured(spec),
         environment=home.name if home else None,
         packages=home.versions if home else {},
     )

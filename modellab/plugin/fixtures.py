@@ -65,7 +65,7 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
 
         def pytest_sessionfinish(self) -> None:
             """End what is still loaded."""
-            bench.close()
+            bench.roster.close()
 
         @pytest.fixture(scope="session", params=model_ids)
         @classmethod
@@ -114,8 +114,8 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
         @classmethod
         def runtimes(cls, request: pytest.FixtureRequest) -> Iterator[tuple[Model, ...]]:
             """All chosen models of a checkpoint in full precision that can run here: the same weights on each."""
-            alike = [s for s in bench.choice.specs if s.checkpoint == request.param and in_full_precision(s)]
-            models = tuple(bench.model(spec.id) for spec in alike if bench.refusal(spec) is None)
+            able = [s for s in bench.roster.runnable if s.checkpoint == request.param and in_full_precision(s)]
+            models = tuple(bench.roster.model(spec.id) for spec in able)
             if len(models) < 2:  # noqa: PLR2004 - it takes two to differ
                 _skip(f"{request.param} runs here on {len(models)} runtime in full precision, so there is no pair")
             yield models
@@ -125,11 +125,10 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
         @pytest.fixture
         def full(self, model: Model) -> Iterator[Model]:
             """The same checkpoint, runtime and device in the fullest precision that was chosen and runs here."""
-            able = [spec for spec in bench.choice.specs if bench.refusal(spec) is None]
-            found = full_precision(model.spec, able)
+            found = full_precision(model.spec, bench.roster.runnable)
             if found is None:
                 _claim_nothing(f"{model.id} is the fullest of its compute types that was chosen, or has no fuller one")
-            fullest = bench.model(found.id)
+            fullest = bench.roster.model(found.id)
             yield fullest
             fullest.close()
 
@@ -215,8 +214,8 @@ def fixtures_of(bench: Bench) -> object:  # noqa: C901 - a list of fixtures, not
 
 
 def _runnable(bench: Bench, model_id: str) -> Model:
-    model = bench.model(model_id)
-    refusal = bench.refusal(model.spec)
+    model = bench.roster.model(model_id)
+    refusal = bench.roster.refusal(model.spec)
     if refusal:
         _skip(refusal)
     return model

@@ -105,7 +105,7 @@ class Keeper:
     def _planned(self, pairs: Iterable[tuple[str, str]]) -> int:
         """Give the number of utterances that will be heard, leaving out what will be skipped."""
         bench = self._bench
-        models = {spec.id: bench.model(spec.id) for spec in bench.choice.specs if bench.refusal(spec) is None}
+        models = {spec.id: bench.roster.model(spec.id) for spec in bench.roster.runnable}
         corpora = [(models[model], bench.corpus(corpus)) for model, corpus in pairs if model in models]
         return sum(len(corpus) for model, corpus in corpora if not bench.mismatch(model, corpus))
 
@@ -123,7 +123,7 @@ class Keeper:
             number=bench.session,
             argv=argv,
             started_at=now(),
-            workers=bench.workers,
+            workers=bench.roster.workers,
             seed=bench.choice.seed,
             limit=bench.choice.limit,
             models=model_facts(bench),

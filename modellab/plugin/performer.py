@@ -47,7 +47,7 @@ class Performer:
         Raises:
             ModelLabError: when the model cannot be loaded.
         """
-        with self._ensemble(model, corpus, 1, self.bench.threads) as ensemble:
+        with self._ensemble(model, corpus, 1, self.bench.roster.threads) as ensemble:
             performance = self._kept(ask(ensemble, corpus, self._programme.calls))
         self.show([performance])
         found = latency([performance])
@@ -65,7 +65,7 @@ class Performer:
             lambda replicas, threads: self._ensemble(model, corpus, replicas, threads),
             self._piece(model, corpus),
             tuple(_lasting(corpus, programme.offline_s)),
-            arrangements(self.bench.threads, programme.replicas, programme.batch_sizes),
+            arrangements(self.bench.roster.threads, programme.replicas, programme.batch_sizes),
         )
         performances = [self._kept(performance) for performance in found]
         self.show(performances)
@@ -78,7 +78,7 @@ class Performer:
             ModelLabError: when the model cannot be loaded, or answers nothing.
         """
         programme = self._programme
-        with self._ensemble(model, corpus, 1, self.bench.threads) as ensemble:
+        with self._ensemble(model, corpus, 1, self.bench.roster.threads) as ensemble:
             server = Server(
                 ensemble=ensemble,
                 corpus=corpus,
@@ -99,7 +99,7 @@ class Performer:
         streaming = Streaming(
             model=model.id, corpus=corpus.name, session=self.bench.session, step_s=self._programme.step_s
         )
-        with closing(Replica(self._worker(model.spec, self.bench.threads))) as replica:
+        with closing(Replica(self._worker(model.spec, self.bench.roster.threads))) as replica:
             warm_up(replica, example_of(corpus))
             streams = [self._kept(stream) for stream in streaming.each(replica, corpus)]
         self.show(streams)
@@ -111,7 +111,7 @@ class Performer:
         audios = [utterance.hear() for utterance in corpus]
         return self._shown(
             grow_by_listening(
-                self._worker(model.spec, self.bench.threads),
+                self._worker(model.spec, self.bench.roster.threads),
                 audios,
                 model=model.id,
                 session=self.bench.session,
@@ -125,7 +125,7 @@ class Performer:
         example = example_of(corpus)
         return self._shown(
             grow_by_reloading(
-                self._worker(model.spec, self.bench.threads),
+                self._worker(model.spec, self.bench.roster.threads),
                 example.audible[0].audio,
                 model=model.id,
                 session=self.bench.session,
@@ -147,7 +147,7 @@ class Performer:
         return self.bench.choice.programme
 
     def _concurrent(self, model: Model, corpus: Corpus) -> Iterator[Performance]:
-        calls, threads = self._programme.concurrent_calls, self.bench.threads
+        calls, threads = self._programme.concurrent_calls, self.bench.roster.threads
         for callers in self._programme.callers:
             for replicas in sorted({1, min(callers, threads)}):
                 setting = {"replicas": replicas, "threads": threads // replicas, "callers": callers}
@@ -166,13 +166,13 @@ class Performer:
     def _ensemble(self, model: Model, corpus: Corpus, replicas: int, threads: int) -> Ensemble:
         return Ensemble(
             piece=self._piece(model, corpus),
-            blueprint=self.bench.blueprint(model.spec, threads),
+            blueprint=self.bench.roster.blueprint(model.spec, threads),
             count=replicas,
             example=example_of(corpus),
         )
 
     def _worker(self, spec: ModelSpec, threads: int) -> Worker:
-        return Worker(blueprint=self.bench.blueprint(spec, threads))
+        return Worker(blueprint=self.bench.roster.blueprint(spec, threads))
 
     def _piece(self, model: Model, corpus: Corpus) -> Piece:
         return Piece(model=model.id, corpus=corpus.name, session=self.bench.session)

@@ -16,6 +16,7 @@ from modellab.plugin.bench import Bench
 from modellab.plugin.choice import choose, run_folder
 from modellab.plugin.fixtures import fixtures_of
 from modellab.plugin.keeper import Keeper
+from modellab.plugin.roster import Roster
 from modellab.records.store import RUNS, Store, new_run_folder
 from modellab.sources.cache import CACHE_VARIABLE, cache_root
 from modellab.verdicts.budget import read_budgets
@@ -53,15 +54,15 @@ def _bench(config: pytest.Config, folder: Path) -> Bench:
     defaults = read_defaults(folder / "bench.toml")
     cache = cache_root(Path(named) if named else None)
     definitions = read_environments(folder / "environments.toml")
+    choice = choose(config, defaults, checkpoints)
+    homes = Homes(definitions=definitions, cache=cache, of_backends=defaults.environments)
     return Bench(
-        choice=choose(config, defaults, checkpoints),
-        homes=Homes(definitions=definitions, cache=cache, of_backends=defaults.environments),
-        checkpoints=checkpoints,
+        choice=choice,
+        roster=Roster(choice=choice, checkpoints=checkpoints, homes=homes, cache=cache, workers=workers),
         corpora=read_corpora(folder / "corpora.toml"),
         conditions=read_conditions(folder / "conditions.toml"),
         budgets=read_budgets(folder / "budgets.toml"),
         cache=cache,
         store=store,
         session=session,
-        workers=workers,
     )

@@ -59,7 +59,7 @@ LINE: Mapping[str, str] = {
     "lane": "VARCHAR",
     "language": "VARCHAR",
     "speaker": "VARCHAR",
-    "transcript": f'STRUCT("text" VARCHAR, segments {_SEGMENTS}, "language" VARCHAR)',
+    "transcript": f'STRUCT("text" VARCHAR, segments {_SEGMENTS}, "language" VARCHAR, server_s DOUBLE)',
     "transcribe_s": "DOUBLE[]",
     "batch_size": "INTEGER",
     "reference_words": _WORDS,
@@ -159,6 +159,12 @@ VIEWS: tuple[View, ...] = (
                 source='transcript."language"',
             ),
             _written("transcribe_s", "seconds of work, one figure a round"),
+            Column(
+                name="server_s",
+                type="DOUBLE",
+                meaning="seconds that a server says it worked, in the last round; NULL where none says so",
+                source="transcript.server_s",
+            ),
             _written("batch_size", "how many utterances shared these seconds"),
             Column(
                 name="cached",

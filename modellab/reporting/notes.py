@@ -36,7 +36,7 @@ def notes(report: Report) -> tuple[Note, ...]:
             lines=tuple(f"{model}: {', '.join(options)}" for model, options in report.not_honoured.items()),
         ),
         Note(
-            title="Same weights, float32, other runtime or device",
+            title="Same weights in full precision, other runtime or device",
             lines=tuple(_parity(pair) for pair in report.parity),
         ),
         Note(title="What a compute type costs against the fullest of the run", lines=tuple(_quantised(report))),

@@ -72,7 +72,7 @@ def test_all_runs_are_asked_at_once(runs: Path) -> None:
 
 PERFORMED = {"model", "corpus", "session", "scenario", "setting"}
 MORE: dict[type, set[str]] = {
-    Record: {"hypothesis", "segments", "heard_language"},
+    Record: {"hypothesis", "segments", "heard_language", "server_s"},
     Performance: {"answered", "answered_audio_s"},
     Call: {"place", "latency_s", "late_s", "harness_s", *PERFORMED},
 }
@@ -115,7 +115,10 @@ def test_every_value_comes_back(tmp_path: Path, record: MakeRecord) -> None:
     """What was written is what is read, with its type, also where a list is empty or a text holds anything."""
     words = (Word(text='Grüße "', start_s=0.5, end_s=1.0),)
     transcript = Transcript(
-        text="a, 'b'\n\u2028", segments=(Segment(text="a", start_s=0.0, end_s=1 / 3, words=words),), language="de"
+        text="a, 'b'\n\u2028",
+        segments=(Segment(text="a", start_s=0.0, end_s=1 / 3, words=words),),
+        language="de",
+        server_s=1 / 7,
     )
     known = record(
         language="de",
@@ -132,7 +135,13 @@ def test_every_value_comes_back(tmp_path: Path, record: MakeRecord) -> None:
     plain = json.loads(json.dumps(asdict(known)))
     written = plain.pop("transcript")
     del plain["kind"]
-    apart = {"hypothesis": written["text"], "segments": written["segments"], "heard_language": "de", "run": "run"}
+    apart = {
+        "hypothesis": written["text"],
+        "segments": written["segments"],
+        "heard_language": "de",
+        "server_s": 1 / 7,
+        "run": "run",
+    }
     assert found == plain | apart
 
 

@@ -8,6 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modellab.checkpoints.registry import Checkpoint
+from modellab.sources.files import PinnedFile
+from modellab.sources.folder import FolderSource
+
 WIDTH, HEADS, MELS, TEXT_LAYERS, AUDIO_LAYERS = 4, 2, 3, 1, 2
 ENGLISH, MULTILINGUAL, LARGE_V3 = 51_864, 51_865, 51_866
 _TYPES = {"float32": 0, "int8": 1, "int16": 2, "int32": 3, "float16": 4}
@@ -134,3 +138,20 @@ def write_whisper(tmp_path: Path) -> WriteWhisper:
 def tiny() -> dict[str, object]:
     """The tools that write a Whisper piece by piece."""
     return {"pack": pack_ct2, "state": openai_state, "tensors": ct2_tensors}
+
+
+@pytest.fixture
+def checkpoint(write_whisper) -> Checkpoint:
+    """A tiny Whisper in a folder of its own, in CTranslate2's layout and not pinned."""
+    folder = write_whisper()
+    return Checkpoint(
+        name="tiny",
+        architecture="whisper",
+        layout="ctranslate2",
+        languages=("*",),
+        license="MIT",
+        upstream="us/tiny",
+        revision="r1",
+        files=tuple(PinnedFile(name=name) for name in ("model.bin", "config.json", "tokenizer.json")),
+        sources=(FolderSource(path=str(folder)),),
+    )

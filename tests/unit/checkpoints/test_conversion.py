@@ -11,26 +11,8 @@ from modellab.checkpoints.registry import Checkpoint
 from modellab.checkpoints.target import parse_target
 from modellab.checkpoints.weights import Weights
 from modellab.errors import BadCheckpoint, MeasurementRefused, NotWritten
-from modellab.sources.files import PinnedFile
-from modellab.sources.folder import FolderSource
 
 NAMES = ("model.bin", "config.json", "tokenizer.json")
-
-
-@pytest.fixture
-def checkpoint(write_whisper) -> Checkpoint:
-    folder = write_whisper()
-    return Checkpoint(
-        name="tiny",
-        architecture="whisper",
-        layout="ctranslate2",
-        languages=("*",),
-        license="MIT",
-        upstream="us/tiny",
-        revision="r1",
-        files=tuple(PinnedFile(name=name) for name in NAMES),
-        sources=(FolderSource(path=str(folder)),),
-    )
 
 
 def passing(original: Weights, converted: Weights) -> dict[str, object]:

@@ -17,22 +17,6 @@ from modellab.sources.folder import FolderSource
 NAMES = ("model.bin", "config.json", "tokenizer.json")
 
 
-@pytest.fixture
-def checkpoint(write_whisper) -> Checkpoint:
-    folder = write_whisper()
-    return Checkpoint(
-        name="tiny",
-        architecture="whisper",
-        layout="ctranslate2",
-        languages=("*",),
-        license="MIT",
-        upstream="us/tiny",
-        revision="r1",
-        files=tuple(PinnedFile(name=name) for name in NAMES),
-        sources=(FolderSource(path=str(folder)),),
-    )
-
-
 def test_weights_name_the_upstream_file_whatever_the_layout(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """The hash in every layout is that of the original weights, so that records of all runtimes agree."""
     original = prepare(checkpoint, "ctranslate2", tmp_path / "cache")

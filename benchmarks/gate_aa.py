@@ -20,7 +20,7 @@ from gate_report import print_conditions, print_replay, print_rivals, print_tall
 from gate_trials import options_of, proving, say
 
 from modellab.gating.proof import Trials, tally
-from modellab.measuring.clock import MONOTONIC
+from modellab.machine.clock import MONOTONIC
 from modellab.measuring.inject import Injection
 
 

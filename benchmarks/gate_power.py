@@ -23,7 +23,7 @@ from gate_trials import Proving, options_of, proving, say
 from modellab.gating.judging import Evidence, judge
 from modellab.gating.proof import Trial, Trials
 from modellab.gating.rules import DRIFT, QUALITY, SPEED_METRICS
-from modellab.measuring.clock import MONOTONIC, timed
+from modellab.machine.clock import MONOTONIC, timed
 from modellab.measuring.contender import spoiled, transcribe
 from modellab.measuring.inject import Injection
 from modellab.records.record import Record

@@ -17,8 +17,8 @@ from modellab.gating.dossier import Dossier
 from modellab.gating.proof import Trial, decided_s
 from modellab.gating.rules import FILE, Rules, read_rules
 from modellab.gating.session import GateSession
+from modellab.machine.clock import MONOTONIC
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.clock import MONOTONIC
 from modellab.measuring.contender import Contender
 from modellab.measuring.inject import Injection
 from modellab.records.duel import DuelBlock

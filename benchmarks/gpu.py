@@ -33,8 +33,8 @@ from modellab.checkpoints.weights import Weights
 from modellab.corpora.registry import read_corpora
 from modellab.corpora.selection import Selection
 from modellab.errors import ModelLabError
+from modellab.machine.clock import timed
 from modellab.measuring.accuracy import Place, hear
-from modellab.measuring.clock import timed
 from modellab.measuring.stages import Stopwatch
 from modellab.records.environment import observe, usable_cores
 from modellab.records.record import Record

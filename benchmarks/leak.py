@@ -29,8 +29,8 @@ from modellab.checkpoints.registry import Registry
 from modellab.checkpoints.weights import Weights
 from modellab.corpora.registry import read_corpora
 from modellab.corpora.selection import Selection
+from modellab.machine.memory import Memory, memory
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.memory import Memory, memory
 from modellab.measuring.worker import CALM, Worker
 from modellab.scenarios.growth import RELOADS, TRANSCRIPTIONS, grow_by_listening, grow_by_reloading
 from modellab.scoring.growth import FEWEST_TURNS, SMALLEST_BYTES, Slope, leaks

@@ -28,9 +28,9 @@ from modellab.checkpoints.registry import Registry
 from modellab.checkpoints.weights import Weights
 from modellab.corpora.registry import read_corpora
 from modellab.corpora.selection import Selection
+from modellab.machine.clock import timed
 from modellab.measuring.accuracy import Place
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.clock import timed
 from modellab.measuring.latency import LatencyTrial
 from modellab.measuring.worker import Worker
 from modellab.records.environment import usable_cores

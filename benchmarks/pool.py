@@ -24,9 +24,9 @@ from modellab.backends.base import Backend
 from modellab.backends.faster_whisper import FasterWhisper
 from modellab.checkpoints.layouts import disk_bytes, is_present, prepare
 from modellab.checkpoints.registry import Registry
+from modellab.machine.clock import timed
+from modellab.machine.memory import Memory, memory
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.clock import timed
-from modellab.measuring.memory import Memory, memory
 from modellab.measuring.worker import Worker
 from modellab.pool.capacity import Capacity
 from modellab.pool.pool import Pool

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from modellab.machine.clock import MONOTONIC
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.clock import MONOTONIC
 from modellab.scenarios.arrival import poisson
 from modellab.scenarios.load import opened
 from modellab.scenarios.performing import Ensemble, Piece, batches_of, example_of

@@ -20,7 +20,7 @@ from whisper.normalizers import EnglishTextNormalizer
 
 from modellab.corpora.registry import read_corpora
 from modellab.corpora.selection import Selection
-from modellab.measuring.clock import timed
+from modellab.machine.clock import timed
 from modellab.scoring.normalize import normalizer
 from modellab.scoring.score import Score
 from modellab.scoring.wer import score_all

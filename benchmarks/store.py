@@ -20,8 +20,8 @@ from pathlib import Path
 from random import Random
 from time import process_time
 
-from modellab.measuring.clock import timed
-from modellab.measuring.memory import peak_memory_bytes
+from modellab.machine.clock import timed
+from modellab.machine.memory import peak_memory_bytes
 from modellab.records.environment import observe
 from modellab.records.record import Record
 from modellab.records.run import Run

@@ -25,9 +25,9 @@ from modellab.checkpoints.layouts import prepare
 from modellab.checkpoints.registry import Registry
 from modellab.corpora.registry import read_corpora
 from modellab.corpora.selection import Selection
+from modellab.machine.clock import timed
 from modellab.measuring.accuracy import listen
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.clock import timed
 from modellab.measuring.worker import CALM, Worker
 from modellab.records.environment import usable_cores
 from modellab.sources.cache import cache_root

@@ -14,7 +14,7 @@ import pytest
 
 from modellab.backends.base import Backend, DecodeOptions
 from modellab.backends.registry import backend_class, refusal
-from modellab.measuring.memory import memory, trim
+from modellab.machine.memory import memory, trim
 from modellab.speech.audio import SAMPLE_RATE_HZ, Audio
 from modellab.speech.transcript import Segment, Transcript, Word
 

@@ -11,7 +11,7 @@ from modellab.backends.device import processor
 from modellab.gating.dossier import Dossier, Verdicts, identity
 from modellab.gating.rules import Rules
 from modellab.gating.session import GateSession, label
-from modellab.measuring.clock import MONOTONIC
+from modellab.machine.clock import MONOTONIC
 from modellab.records.environment import usable_cores
 from modellab.records.store import now
 from modellab.speech.utterance import Corpus

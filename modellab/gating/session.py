@@ -9,7 +9,7 @@ from modellab.errors import ModelLabError
 from modellab.gating.dossier import Dossier
 from modellab.gating.judging import judge
 from modellab.gating.rules import DRIFT, QUALITY, SPEED_METRICS, Expectation, Rules
-from modellab.measuring.clock import MONOTONIC, Clock
+from modellab.machine.clock import MONOTONIC, Clock
 from modellab.measuring.contender import Contender, transcribe
 from modellab.measuring.duel import Duel
 from modellab.speech.utterance import Corpus

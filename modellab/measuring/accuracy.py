@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from modellab.backends.base import Recogniser
 from modellab.errors import BadAudio, BadTranscript, WorkerFailed, kind_of
-from modellab.measuring.clock import MONOTONIC, Clock, timed
+from modellab.machine.clock import MONOTONIC, Clock, timed
 from modellab.records.failure import Failure, Stage
 from modellab.records.record import Lane, Record
 from modellab.records.transcripts import TranscriptCache

@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 
+from modellab.machine.clock import MONOTONIC, Clock
 from modellab.measuring.accuracy import Place, recall
-from modellab.measuring.clock import MONOTONIC, Clock
 from modellab.measuring.crew import Crew
 from modellab.records.record import Arrangement, Record, Trial
 from modellab.records.transcripts import TranscriptCache

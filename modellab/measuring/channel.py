@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
-from modellab.measuring.clock import MONOTONIC
+from modellab.machine.clock import MONOTONIC
 from modellab.measuring.frame import PREFIX, Frame, lengths
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from modellab.backends.base import Backend
-from modellab.measuring import oom
+from modellab.machine import oom
+from modellab.machine.clock import MONOTONIC, timed
+from modellab.machine.memory import peak_memory_bytes
+from modellab.machine.oom import OomWatch
+from modellab.machine.page_cache import cached_share, evict, files_below
 from modellab.measuring.accuracy import listen
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.clock import MONOTONIC, timed
-from modellab.measuring.memory import peak_memory_bytes
-from modellab.measuring.oom import OomWatch
-from modellab.measuring.page_cache import cached_share, evict, files_below
 from modellab.records.failure import Failure
 from modellab.records.record import ColdStart
 from modellab.speech.audio import Audio, read_audio

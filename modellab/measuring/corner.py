@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from math import inf
 
 from modellab.errors import BadTranscript
+from modellab.machine.clock import timed
+from modellab.machine.pinning import pin
 from modellab.measuring.accuracy import Audible
-from modellab.measuring.clock import timed
 from modellab.measuring.contender import Contender
 from modellab.measuring.inject import VARIABLE
-from modellab.measuring.pinning import pin
 from modellab.measuring.worker import Worker
 from modellab.records.duel import Answer, ArmFacts
 

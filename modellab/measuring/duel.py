@@ -7,12 +7,12 @@ from random import Random
 from ulid import ULID
 
 from modellab.errors import MeasurementRefused
+from modellab.machine.canary import Glance, between, glance
+from modellab.machine.clock import MONOTONIC
+from modellab.machine.pinning import refuse_unpinnable
 from modellab.measuring.bout import SIDES, Bout
-from modellab.measuring.canary import Glance, between, glance
-from modellab.measuring.clock import MONOTONIC
 from modellab.measuring.contender import Contender
 from modellab.measuring.corner import Corner
-from modellab.measuring.pinning import refuse_unpinnable
 from modellab.measuring.worker import LIMIT_S
 from modellab.records.duel import DuelBlock
 from modellab.records.store import now

@@ -20,14 +20,14 @@ from typing import Any
 
 from modellab.backends.base import Backend
 from modellab.errors import UnknownName, kind_of
+from modellab.machine.clock import timed
+from modellab.machine.memory import memory, trim
 from modellab.measuring.accuracy import listen
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.channel import Channel
 from modellab.measuring.child import DUMP_SIGNAL, die_with_parent
-from modellab.measuring.clock import timed
 from modellab.measuring.frame import Encoded, Frame
 from modellab.measuring.inject import VARIABLE, Injection
-from modellab.measuring.memory import memory, trim
 from modellab.measuring.protocol import Hello, read_audios, write_transcript
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from modellab.backends.base import Recogniser
 from modellab.errors import BadDefinition
-from modellab.measuring.clock import timed
+from modellab.machine.clock import timed
 from modellab.speech.audio import Audio
 from modellab.speech.transcript import Transcript
 

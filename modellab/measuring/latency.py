@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from modellab.backends.base import Recogniser
 from modellab.errors import BadAudio
+from modellab.machine.clock import MONOTONIC, Clock
 from modellab.measuring.accuracy import Place, listen
-from modellab.measuring.clock import MONOTONIC, Clock
 from modellab.records.record import Record
 from modellab.speech.audio import Audio
 from modellab.speech.transcript import Transcript

@@ -8,8 +8,8 @@ from typing import Any
 
 from modellab.backends.base import Backend, Stages
 from modellab.errors import MeasurementRefused
+from modellab.machine.clock import MONOTONIC, Clock
 from modellab.measuring.accuracy import Place, hear
-from modellab.measuring.clock import MONOTONIC, Clock
 from modellab.measuring.model import Model
 from modellab.records.record import Record
 from modellab.speech.utterance import Corpus, Utterance

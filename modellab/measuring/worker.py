@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from modellab.errors import BackendRaised, BadFrame, WorkerFailed
-from modellab.measuring import oom
+from modellab.machine import oom
+from modellab.machine.clock import MONOTONIC
+from modellab.machine.memory import Memory
+from modellab.machine.oom import OomWatch
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.child import PATIENCE_S, Child
-from modellab.measuring.clock import MONOTONIC
 from modellab.measuring.frame import Frame
-from modellab.measuring.memory import Memory
-from modellab.measuring.oom import OomWatch
 from modellab.measuring.protocol import VERSION, Hello, read_transcript, write_audios
 from modellab.speech.audio import Audio
 from modellab.speech.transcript import Transcript

@@ -3,7 +3,7 @@
 from modellab.backends.device import describe
 from modellab.backends.spec import ModelSpec
 from modellab.errors import BadRecord
-from modellab.measuring.inventory import Inventory, take_inventory
+from modellab.machine.inventory import Inventory, take_inventory
 from modellab.plugin.bench import Bench
 from modellab.records.run import CorpusFacts, ModelFacts, Run
 

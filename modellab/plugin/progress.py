@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from threading import Event, Thread
 
-from modellab.measuring.clock import MONOTONIC
+from modellab.machine.clock import MONOTONIC
 from modellab.records.store import Store
 
 EVERY_S = 15.0

@@ -8,7 +8,7 @@ from typing import Self
 import psutil
 
 from modellab.backends.device import Device
-from modellab.measuring.control_group import ROOT, ControlGroup
+from modellab.machine.control_group import ROOT, ControlGroup
 from modellab.pool.size import Size, mebibytes
 
 MODELS = 3

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Generic, Self, TypeAlias
 
 from modellab.errors import ModelTooLarge, PoolBusy, PoolClosed
-from modellab.measuring.clock import MONOTONIC, Clock
+from modellab.machine.clock import MONOTONIC, Clock
 from modellab.pool.capacity import Capacity
 from modellab.pool.holding import Holding
 from modellab.pool.recipe import HostedT, Recipe

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from modellab.measuring.accelerator import Accelerator
-from modellab.measuring.memory import Memory
+from modellab.machine.accelerator import Accelerator
+from modellab.machine.memory import Memory
 from modellab.pool.size import Size
 
 KEEP_ALIVE_S = 300.0

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from modellab.errors import MeasurementRefused, WorkerFailed, kind_of
+from modellab.machine.clock import MONOTONIC, Clock
 from modellab.measuring.accuracy import Batch
-from modellab.measuring.clock import MONOTONIC, Clock
 from modellab.records.failure import Failure, Stage
 from modellab.records.scenario import Call
 from modellab.speech.audio import Audio

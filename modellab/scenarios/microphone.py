@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from modellab.errors import MeasurementRefused
-from modellab.measuring.clock import MONOTONIC, Clock
+from modellab.machine.clock import MONOTONIC, Clock
 from modellab.speech.audio import SAMPLE_RATE_HZ, Audio
 
 _ROUNDING_S = 1e-6  # less than a sample, and more than what seconds are rounded to

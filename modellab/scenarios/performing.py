@@ -7,12 +7,12 @@ from typing import Self
 
 from modellab.backends.device import Device, describe
 from modellab.errors import MeasurementRefused, SensorUnreadable, WorkerError, kind_of
-from modellab.measuring.accelerator import accelerator
+from modellab.machine.accelerator import accelerator
+from modellab.machine.clock import MONOTONIC, Clock
+from modellab.machine.energy import between, read_counters
 from modellab.measuring.accuracy import Audible, Batch
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.clock import MONOTONIC, Clock
 from modellab.measuring.crew import Replica
-from modellab.measuring.energy import between, read_counters
 from modellab.measuring.worker import LIMIT_S, Worker
 from modellab.records.failure import Failure
 from modellab.records.scenario import Call, Footprint, Performance, Scenario, Setting

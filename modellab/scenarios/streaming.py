@@ -8,8 +8,8 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from modellab.backends.base import Recogniser
 from modellab.errors import BadAudio, BadTranscript, MeasurementRefused, WorkerFailed, kind_of
+from modellab.machine.clock import MONOTONIC, Clock
 from modellab.measuring.accuracy import Loadable, listen
-from modellab.measuring.clock import MONOTONIC, Clock
 from modellab.records.failure import Failure, Stage
 from modellab.records.scenario import Partial, Stream
 from modellab.scenarios.agreement import Agreement

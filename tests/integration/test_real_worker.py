@@ -13,8 +13,8 @@ from modellab.checkpoints.registry import Registry
 from modellab.corpora.registry import read_corpora
 from modellab.corpora.selection import Selection
 from modellab.errors import BackendRaised
+from modellab.machine.clock import MONOTONIC
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.clock import MONOTONIC
 from modellab.measuring.worker import Worker
 from modellab.sources.cache import cache_root
 from modellab.speech.audio import Audio

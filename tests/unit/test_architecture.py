@@ -21,6 +21,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("corpora",),
     ("backends",),
     ("records",),
+    ("machine",),
     ("measuring",),
     ("environments",),
     ("scenarios", "pool"),

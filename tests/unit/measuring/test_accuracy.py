@@ -9,8 +9,8 @@ import pytest
 from modellab.backends.base import Backend
 from modellab.backends.spec import parse_spec
 from modellab.errors import BadTranscript
+from modellab.machine.clock import timed
 from modellab.measuring.accuracy import Place, hear, listen
-from modellab.measuring.clock import timed
 from modellab.measuring.model import Model
 from modellab.records.failure import Failure
 from modellab.records.record import Record

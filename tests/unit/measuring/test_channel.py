@@ -9,8 +9,8 @@ from typing import BinaryIO
 import pytest
 
 from modellab.errors import BadFrame
+from modellab.machine.clock import MONOTONIC
 from modellab.measuring.channel import Channel
-from modellab.measuring.clock import MONOTONIC
 from modellab.measuring.frame import Frame
 
 

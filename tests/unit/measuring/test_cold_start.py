@@ -11,10 +11,10 @@ import pytest
 
 from modellab.backends.base import DecodeOptions
 from modellab.checkpoints.weights import Weights
+from modellab.machine.page_cache import cached_share, evict, files_below
 from modellab.measuring import cold_start
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.cold_start import start_cold
-from modellab.measuring.page_cache import cached_share, evict, files_below
 from modellab.records.record import ColdStart
 from modellab.speech.utterance import Utterance
 from modellab.testing import FakeBackend

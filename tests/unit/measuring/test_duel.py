@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from modellab.errors import MeasurementRefused
+from modellab.machine.canary import Glance
 from modellab.measuring import bout as bouts
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.canary import Glance
 from modellab.measuring.contender import Contender
 from modellab.measuring.corner import Corner
 from modellab.measuring.duel import Duel
@@ -398,7 +398,7 @@ import sys
 from pathlib import Path
 from modellab.corpora.registry import read_corpora
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.canary import Glance
+from modellab.machine.canary import Glance
 from modellab.measuring.contender import Contender
 from modellab.measuring.duel import Duel
 from modellab.speech.utterance import Corpus, Utterance

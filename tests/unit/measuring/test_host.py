@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from modellab.machine.clock import MONOTONIC
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.channel import Channel
-from modellab.measuring.clock import MONOTONIC
 from modellab.measuring.frame import Frame
 from modellab.measuring.host import Host
 from modellab.measuring.protocol import Hello

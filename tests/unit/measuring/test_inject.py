@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from modellab.errors import BadDefinition, WorkerFailed
+from modellab.machine.clock import timed
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.clock import timed
 from modellab.measuring.inject import VARIABLE, WRONG, Injection, toil
 from modellab.measuring.worker import Worker
 from modellab.speech.audio import Audio

@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from modellab.errors import WorkerFailed
+from modellab.machine.control_group import ControlGroup
+from modellab.machine.oom import OomWatch
 from modellab.measuring import cold_start, worker
 from modellab.measuring.accuracy import Place, hear
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.cold_start import start_cold
-from modellab.measuring.control_group import ControlGroup
-from modellab.measuring.oom import OomWatch
 from modellab.measuring.worker import Worker
 from modellab.speech.audio import Audio
 from modellab.testing import FakeBackend

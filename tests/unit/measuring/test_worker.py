@@ -19,10 +19,10 @@ import pytest
 from modellab.backends.base import DecodeOptions
 from modellab.backends.spec import parse_spec
 from modellab.errors import BackendRaised, BadFrame, WorkerFailed, kind_of
+from modellab.machine.clock import MONOTONIC
 from modellab.measuring import child, frame, worker
 from modellab.measuring.accuracy import Place, hear
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.clock import MONOTONIC
 from modellab.measuring.model import Model
 from modellab.measuring.worker import Worker
 from modellab.speech.audio import Audio

@@ -21,8 +21,8 @@ from modellab.errors import (
     WorkerFailed,
     kind_of,
 )
+from modellab.machine.memory import Memory
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.memory import Memory
 from modellab.measuring.worker import Worker
 from modellab.pool.capacity import Capacity
 from modellab.pool.pool import Pool

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from modellab.errors import LoadFailed, ModelLabError, ModelTooLarge, PoolBusy
-from modellab.measuring.memory import Memory
+from modellab.machine.memory import Memory
 from modellab.pool.capacity import Capacity
 from modellab.pool.pool import Pool
 from modellab.pool.recipe import Recipe

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from modellab.measuring.memory import Memory
+from modellab.machine.memory import Memory
 from modellab.pool.recipe import Recipe
 from modellab.pool.size import Size
 

@@ -8,8 +8,8 @@ import psutil
 import pytest
 
 from modellab.errors import MeasurementRefused
+from modellab.machine.memory import Memory
 from modellab.measuring.blueprint import Blueprint
-from modellab.measuring.memory import Memory
 from modellab.measuring.worker import Worker
 from modellab.scenarios.growth import RELOADS, grow_by_listening, grow_by_reloading
 from modellab.scoring.growth import leaks

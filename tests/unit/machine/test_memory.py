@@ -10,15 +10,15 @@ import numpy as np
 import psutil
 import pytest
 
-from modellab.measuring import memory as module
-from modellab.measuring.memory import Memory, memory, peak_memory_bytes, trim
+from modellab.machine import memory as module
+from modellab.machine.memory import Memory, memory, peak_memory_bytes, trim
 
 MEBIBYTE = 1 << 20
 
 
 def peak_of_child(work: str) -> int:
     """Give the peak that a child reports after some work."""
-    script = f"from modellab.measuring.memory import peak_memory_bytes\n{work}\nprint(peak_memory_bytes())"
+    script = f"from modellab.machine.memory import peak_memory_bytes\n{work}\nprint(peak_memory_bytes())"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     return int(done.stdout)
 
@@ -98,7 +98,7 @@ def test_a_machine_without_sensors_tells_nothing(tmp_path: Path, monkeypatch: py
 def test_trimming_hands_back_what_was_freed_below_what_is_held() -> None:
     """Of 200 MiB in small pieces, freed all but the last, nearly all is the system's again."""
     script = """
-from modellab.measuring.memory import memory, trim
+from modellab.machine.memory import memory, trim
 before = memory().resident_bytes
 pieces = [bytearray(1024) for _ in range(200 << 10)]
 del pieces[:-1]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from modellab.measuring import canary
-from modellab.measuring.canary import (
+from modellab.machine import canary
+from modellab.machine.canary import (
     Glance,
     Throttling,
     between,

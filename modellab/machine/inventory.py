@@ -6,8 +6,8 @@ from pathlib import Path
 
 from modellab.backends.device import Device
 from modellab.errors import SensorUnreadable
-from modellab.measuring.accelerator import accelerator
-from modellab.measuring.energy import POWERCAP, read_counters
+from modellab.machine.accelerator import accelerator
+from modellab.machine.energy import POWERCAP, read_counters
 from modellab.records.device import DeviceFacts
 
 CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")

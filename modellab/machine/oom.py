@@ -6,7 +6,7 @@ from typing import Self
 
 import psutil
 
-from modellab.measuring.control_group import ROOT, ControlGroup, killed_on_machine
+from modellab.machine.control_group import ROOT, ControlGroup, killed_on_machine
 
 KIND = "OutOfMemory"
 REMEDY = "A smaller batch, fewer replicas or a smaller model need less."

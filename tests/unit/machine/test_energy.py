@@ -8,8 +8,8 @@ import pytest
 
 from modellab.backends.device import Device
 from modellab.errors import SensorUnreadable
-from modellab.measuring import energy
-from modellab.measuring.energy import POWERCAP, Count, Energy, Reading, between, read_counters
+from modellab.machine import energy
+from modellab.machine.energy import POWERCAP, Count, Energy, Reading, between, read_counters
 
 CUDA = Device(name="cuda:0", kind="cuda", hardware="NVIDIA H100")
 CPU = Device(name="cpu", kind="cpu")

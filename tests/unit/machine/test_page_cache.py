@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from modellab.measuring import page_cache
-from modellab.measuring.page_cache import cached_share, evict, files_below
+from modellab.machine import page_cache
+from modellab.machine.page_cache import cached_share, evict, files_below
 
 PAGE = 4096
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux")

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from modellab.measuring.control_group import ControlGroup, killed_on_machine
+from modellab.machine.control_group import ControlGroup, killed_on_machine
 
 V1_LINES = "5:devices:/\n4:memory:{path}\n3:cpu,cpuacct:/\n0::{path}\n"
 V2_LINES = "0::{path}\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from modellab.backends.device import Device
 from modellab.errors import SensorUnreadable
-from modellab.measuring.accelerator import accelerator
+from modellab.machine.accelerator import accelerator
 
 POWERCAP = Path("/sys/class/powercap")
 _MICRO = 1e-6

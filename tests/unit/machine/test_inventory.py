@@ -6,8 +6,8 @@ import pytest
 
 from modellab.backends.device import Device, describe
 from modellab.errors import SensorUnreadable
-from modellab.measuring import inventory
-from modellab.measuring.inventory import take_inventory
+from modellab.machine import inventory
+from modellab.machine.inventory import take_inventory
 from modellab.records.device import DeviceFacts
 
 CPU, MPS = Device(name="cpu", kind="cpu"), Device(name="mps", kind="mps")

@@ -9,7 +9,7 @@ from statistics import median
 
 import numpy as np
 
-from modellab.measuring.clock import timed
+from modellab.machine.clock import timed
 from modellab.records.duel import MachineFacts
 from modellab.records.environment import usable_cores
 

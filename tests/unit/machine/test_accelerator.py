@@ -9,7 +9,7 @@ import pytest
 
 from modellab.backends.device import Device
 from modellab.errors import SensorUnreadable
-from modellab.measuring.accelerator import Accelerator, accelerator
+from modellab.machine.accelerator import Accelerator, accelerator
 
 CUDA = Device(name="cuda:1", kind="cuda")
 NAMED = Device(name="cuda", kind="cuda", hardware="torch's name", memory_bytes=7, capability="9.0", uuid="bbbb")

@@ -177,9 +177,9 @@ class Backend(ABC):
                     "sha256": value.sha256,
                 }
             elif isinstance(value, DecodeOptions):
-                own["decode"] = {f.name: _json(getattr(value, f.name)) for f in fields(value)}
+                own["decode"] = {f.name: as_json(getattr(value, f.name)) for f in fields(value)}
             else:
-                own[field.name] = _json(value)
+                own[field.name] = as_json(value)
         return own
 
     def __enter__(self) -> Self:
@@ -190,9 +190,10 @@ class Backend(ABC):
         self.close()
 
 
-def _json(value: object) -> JsonValue:
+def as_json(value: object) -> JsonValue:
+    """Give the value of a field as JSON has it."""
     if isinstance(value, tuple):
-        return [_json(item) for item in value]
+        return [as_json(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return str(value)

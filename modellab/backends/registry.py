@@ -5,7 +5,7 @@ from dataclasses import MISSING, Field, fields
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
 
-from modellab.backends.base import NO_WEIGHTS, Backend, JsonValue
+from modellab.backends.base import NO_WEIGHTS, Backend, JsonValue, as_json
 from modellab.backends.requirement import unmet
 from modellab.checkpoints.layouts import prepare
 from modellab.checkpoints.registry import Checkpoint
@@ -69,6 +69,15 @@ def options_of(name: str) -> tuple[str, ...]:
         UnknownName: when no backend has this name.
     """
     return tuple(field.name for field in _own(backend_class(name)))
+
+
+def unstated(name: str) -> Mapping[str, JsonValue]:
+    """Give what the options that only this backend has are where nobody states them; those it wants are left out.
+
+    Raises:
+        UnknownName: when no backend has this name.
+    """
+    return {field.name: as_json(field.default) for field in _own(backend_class(name)) if field.default is not MISSING}
 
 
 def misfit(name: str, checkpoint: Checkpoint, options: Mapping[str, JsonValue] | None = None) -> str | None:

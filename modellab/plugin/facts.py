@@ -1,6 +1,7 @@
 """Facts: what a run's file says of a bench's models, corpora and devices, and whether a run speaks of the same ones."""
 
 from modellab.backends.device import describe
+from modellab.backends.registry import unstated
 from modellab.backends.spec import ModelSpec
 from modellab.errors import BadRecord
 from modellab.machine.inventory import Inventory, take_inventory
@@ -69,4 +70,5 @@ def _facts(bench: Bench, spec: ModelSpec) -> ModelFacts:
 
 
 def _asked(facts: ModelFacts) -> dict[str, object]:
-    return {name: value for name, value in facts.options.items() if name != "threads"}
+    """Give what a model was asked; an option that the run did not know of yet was as nobody states it."""
+    return {name: value for name, value in {**unstated(facts.backend), **facts.options}.items() if name != "threads"}

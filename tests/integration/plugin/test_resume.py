@@ -1,5 +1,6 @@
 """Going on with a run that was killed: nothing is lost, nothing is heard twice."""
 
+import json
 import os
 from collections import Counter
 from random import Random
@@ -63,3 +64,22 @@ def test_there_must_be_a_run_to_go_on_with(lab):
     result = lab.run("--resume", "runs/nowhere")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--resume: no run at runs/nowhere*"])
+
+
+HEARING = ("-m", "accuracy", "-k", "word_error_rate", "--model", "toy", "--run-dir", "runs/one")
+
+
+def test_a_run_is_gone_on_with_by_a_backend_that_has_learnt_an_option(lab):
+    """What an older run does not know of was as nobody states it: that goes on, and another value of it does not."""
+    lab.run(*HEARING)
+    written = lab.root / "runs" / "one" / "run.json"
+    run = json.loads(written.read_text())
+    del run["sessions"][0]["models"]["fake:toy:cpu:float32"]["options"]["seconds_per_audio"]
+    written.write_text(json.dumps(run))
+    assert lab.run(*HEARING).ret != pytest.ExitCode.USAGE_ERROR
+    assert len(lab.description("one")["sessions"]) == 2
+    bench = lab.root / "fixtures" / "bench.toml"
+    bench.write_text(bench.read_text() + "\n[options.fake]\nseconds_per_audio = 0.001\n")
+    refused = lab.run(*HEARING)
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused.stderr.fnmatch_lines(["*asked model 'fake:toy:cpu:float32' with other options. Start a new run*"])

@@ -72,7 +72,7 @@ def test_options_at_their_defaults_are_not_changed() -> None:
     [
         ("openai-whisper", CHANGES, ("vad",)),
         ("faster-whisper", CHANGES, ()),
-        ("transformers", CHANGES, ("temperatures", "timestamps", "vad")),
+        ("transformers", CHANGES, ("temperatures", "vad")),
         ("transformers", {"timestamps": "segment", "beam_size": 2}, ()),
         ("fake", CHANGES, ("vad",)),
         ("openai-whisper", {}, ()),

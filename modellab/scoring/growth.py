@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.stats import theilslopes
 
 LEVEL = 0.99
 SMALLEST_BYTES = 100_000.0
@@ -42,6 +41,8 @@ class Slope:
 
         Source: Theil 1950, and Sen 1968 for the bounds.
         """
+        from scipy.stats import theilslopes
+
         if len(resident_bytes) < FEWEST_TURNS:
             return None
         kept = np.asarray(resident_bytes, np.float64)[int(len(resident_bytes) * WARM_UP) :]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import linregress, t
 
 LEVEL = 0.95
 
@@ -33,6 +32,8 @@ class Line:
 
 def fit(durations_s: Sequence[float], seconds: Sequence[float]) -> Line | None:
     """Give the line by least squares; None with fewer than three calls, or where all audio is of one length."""
+    from scipy.stats import linregress, t
+
     n = len(durations_s)
     if n < 3 or np.ptp(durations_s) == 0:  # noqa: PLR2004 - two points are on a line, whatever they say
         return None

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from scipy.stats import binom
 
 LEVEL = 0.95
 CONFIDENCE = 0.99
@@ -37,6 +36,8 @@ def quantile(samples: Sequence[float], q: float) -> Quantile | None:
 
     Source: MLPerf LoadGen's early stopping for how many it takes; Conover 1999, section 3.2, for the interval.
     """
+    from scipy.stats import binom
+
     value = percentile(samples, q)
     if value is None:
         return None
@@ -62,6 +63,8 @@ def most_beyond(samples: int, q: float) -> int | None:
 
     None where so few samples never show it.
     """
+    from scipy.stats import binom
+
     allowed = -1
     while binom.cdf(allowed + 1, samples, 1 - q) <= 1 - CONFIDENCE:
         allowed += 1

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "transformers", "ctranslate2", "whisper", "faster_whisper", "onnxruntime", "pytest"}
+HEAVY = {"torch", "transformers", "ctranslate2", "whisper", "faster_whisper", "onnxruntime", "pytest", "scipy"}
 SCRIPTS = {
     "backend classes": """
 from modellab.backends.registry import backend_class, backend_names
@@ -17,7 +17,8 @@ names = [found.name for found in pkgutil.iter_modules(home.__path__)]
 assert len([importlib.import_module(f"{home.__name__}.{name}") for name in names]) > 6
 """,
     "measuring and records": """
-import modellab.measuring.accuracy, modellab.measuring.cold_start, modellab.measuring.latency, modellab.records.store
+import modellab.measuring.accuracy, modellab.measuring.cold_start, modellab.measuring.host
+import modellab.measuring.latency, modellab.records.store
 """,
     "definitions": "import modellab.checkpoints.layouts, modellab.corpora.registry, modellab.verdicts.budget",
     "command": "import modellab.cli",

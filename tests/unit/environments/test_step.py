@@ -80,6 +80,7 @@ def test_too_long(step: Callable[..., Step], tmp_path: Path) -> None:
 def test_it_ends_with_whoever_took_it(tmp_path: Path, number: signal.Signals) -> None:
     """A gate that is killed, or interrupted by Ctrl-C, leaves no installation running."""
     script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # a shell may have us ignore it
         "from pathlib import Path; from modellab.environments.step import Step; folder = Path.cwd(); "
         "Step(purpose='x', command=('/bin/sh', '-c', 'echo $$ > pid; exec sleep 60'), folder=folder, "
         "log=folder / 'log', limit_s=60).take()"

@@ -5,6 +5,7 @@ function deploymentSection(page) {
   const { at, make, draw, offer, chart, sortable, nameSpots, spotAt, markAt, marked, shortName, modelCell } = page;
   const { percent, ratio, seconds, mebibytes, plain, count, models, COLOURS, DASHES, NOT_MEASURED } = page;
   const MEBIBYTE = 2 ** 20;
+  const LEAST_SPAN = 0.02; // of memory, so that pages do not look like mountains
   const WIDE_SPREAD = 30;
   const FIGURES = ["pareto", "answered", "throughput", "rates", "memory"];
 
@@ -354,7 +355,7 @@ function deploymentSection(page) {
     const held = growth.held.map(([turn, bytes]) => [turn, bytes / MEBIBYTE]);
     const sizes = held.map(([, size]) => size);
     const [low, high] = [Math.min(...sizes), Math.max(...sizes)];
-    const room = (high - low) * 0.1 || 1;
+    const room = Math.max((high - low) * 0.1, (high * LEAST_SPAN - (high - low)) / 2);
     chart(at("memory"), {
       height: 280,
       label: "resident memory after each turn",

@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from sys import modules
 
+from packaging.utils import canonicalize_name
+
 from modellab.backends.base import NO_WEIGHTS, Backend, JsonValue
 from modellab.backends.device import device_class
 
@@ -30,7 +32,7 @@ def identity(
         backend: the class that listens.
         device: "cpu", "cuda", "cuda:1" or "mps".
         options: what `Backend.options` gives, with the weights by name and hash.
-        versions: of the packages in the environment that it runs in, by name in lower case; None for this one's.
+        versions: of the packages in the environment that it runs in, by their normalised names; None for this one's.
     """
     weights = options.get("weights")
     if backend.layout == NO_WEIGHTS or not isinstance(weights, dict) or not weights.get("sha256"):
@@ -46,7 +48,7 @@ def identity(
 
 def _version(package: str, versions: Mapping[str, str] | None) -> str | None:
     if versions is not None:
-        return versions.get(package.lower())
+        return versions.get(canonicalize_name(package))
     try:
         return version(package)
     except PackageNotFoundError:

@@ -30,7 +30,7 @@ class Home:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """The versions of its packages, by name in lower case; empty where it cannot be used."""
+        """The versions of its packages, by their normalised names; empty where it cannot be used."""
         return {} if isinstance(self._told, str) else self._told.versions
 
     def refusal(self, backend: str, device: str, compute_type: str) -> str | None:

@@ -11,6 +11,8 @@ from inspect import getsource
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from modellab.environments.surroundings import Surroundings
 from modellab.errors import EnvironmentUnavailable
 from modellab.measuring.protocol import VERSION
@@ -38,7 +40,7 @@ try:
     import modellab
     told |= {{"folder": modellab.__path__[0], "modellab": version("modellab")}}
     told["source"] = source_sha256(Path(told["folder"]))
-    told["versions"] = {{d.metadata["Name"].lower(): d.version for d in distributions() if "Name" in d.metadata}}
+    told["versions"] = {{d.metadata["Name"]: d.version for d in distributions() if "Name" in d.metadata}}
     from importlib.util import find_spec
     from modellab.measuring.protocol import VERSION
     from modellab.backends.registry import backend_class, backend_names
@@ -76,7 +78,7 @@ class Interpreter:
         prefix: the environment it belongs to.
         layouts: the layout of weights that each of its backends reads, by the name of the backend.
         broken: why a backend cannot be imported there, by its name.
-        versions: of the packages that are installed there, by name in lower case.
+        versions: of the packages that are installed there, by their normalised names.
         source_sha256: of its Model Lab's code.
     """
 
@@ -116,7 +118,7 @@ def examine(surroundings: Surroundings, limit_s: float = LIMIT_S) -> Interpreter
         prefix=Path(told["prefix"]),
         layouts=told["layouts"],
         broken=told["broken"],
-        versions=told["versions"],
+        versions={canonicalize_name(name): found for name, found in told["versions"].items()},
         source_sha256=told["source"],
     )
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from modellab.backends.base import Backend, JsonValue
 from modellab.backends.identity import identity
 from modellab.backends.registry import backend_class, misfit, refusal, runtime_version, weights_for
@@ -106,8 +108,9 @@ class Roster:
 
     def runtime_version(self, spec: ModelSpec) -> str | None:
         """Give the version of a model's runtime, where it runs; None where it is not installed there."""
-        home = self.home(spec)
-        return home.versions.get(backend_class(spec.backend).package.lower()) if home else runtime_version(spec.backend)
+        if home := self.home(spec):
+            return home.versions.get(canonicalize_name(backend_class(spec.backend).package))
+        return runtime_version(spec.backend)
 
     def options(self, spec: ModelSpec) -> dict[str, JsonValue]:
         """Give the options of a model's backend as its records have them, without fetching its weights."""

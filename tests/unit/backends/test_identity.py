@@ -85,6 +85,8 @@ def test_a_runtime_that_brings_its_weights_has_no_identity() -> None:
 def test_versions_of_another_environment_count_instead() -> None:
     """Where a model runs in an environment, its packages' versions are told apart, and not those of this one."""
     there = {"numpy": "0.1", "unrelated": "1"}
+    odd = type("Odd", (Weighted,), {"engines": ("Num_Py",), "__module__": Weighted.__module__})
+    assert identity(odd, "cpu", OPTIONS, {"num-py": "1"}) != identity(odd, "cpu", OPTIONS, {"num-py": "2"})
     one = identity(Weighted, "cpu", OPTIONS, there)
     assert one != identity(Weighted, "cpu", OPTIONS)
     assert one == identity(Weighted, "cpu", OPTIONS, {**there, "unrelated": "2"})

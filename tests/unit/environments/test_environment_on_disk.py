@@ -50,6 +50,7 @@ def test_a_whole_one_tells_what_it_has(environment: Environment) -> None:
     told = environment.open()
     assert (told.python, told.modellab) == (sys.version.split()[0], version("modellab"))
     assert told.versions["numpy"] == version("numpy")
+    assert told.versions["sherpa-onnx"] == version("sherpa-onnx")  # which calls itself sherpa_onnx
 
 
 def test_an_interpreter_that_is_gone_is_named(environment: Environment) -> None:

@@ -20,11 +20,11 @@ from modellab.measuring.model import Model
 from modellab.measuring.variation import Variation, Varied
 from modellab.plugin.choice import Choice
 from modellab.plugin.heard import Heard, Timed
-from modellab.plugin.roster import Roster
 from modellab.records.record import Arrangement, ColdStart, Record
 from modellab.records.store import Store
 from modellab.records.transcripts import FILE as TRANSCRIPTS
 from modellab.records.transcripts import TranscriptCache
+from modellab.roster import Roster
 from modellab.speech.utterance import Corpus, Utterance
 from modellab.verdicts.budget import Budgets
 

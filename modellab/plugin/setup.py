@@ -16,8 +16,8 @@ from modellab.plugin.bench import Bench
 from modellab.plugin.choice import choose, run_folder
 from modellab.plugin.fixtures import fixtures_of
 from modellab.plugin.keeper import Keeper
-from modellab.plugin.roster import Roster
 from modellab.records.store import RUNS, Store, new_run_folder
+from modellab.roster import Roster
 from modellab.sources.cache import CACHE_VARIABLE, cache_root
 from modellab.verdicts.budget import read_budgets
 
@@ -58,7 +58,16 @@ def _bench(config: pytest.Config, folder: Path) -> Bench:
     homes = Homes(definitions=definitions, cache=cache, of_backends=defaults.environments)
     return Bench(
         choice=choice,
-        roster=Roster(choice=choice, checkpoints=checkpoints, homes=homes, cache=cache, workers=workers),
+        roster=Roster(
+            specs=choice.specs,
+            checkpoints=checkpoints,
+            homes=homes,
+            cache=cache,
+            decode=choice.decode,
+            options_of=choice.options,
+            own_threads=choice.threads,
+            workers=workers,
+        ),
         corpora=read_corpora(folder / "corpora.toml"),
         conditions=read_conditions(folder / "conditions.toml"),
         budgets=read_budgets(folder / "budgets.toml"),

@@ -25,7 +25,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("measuring",),
     ("environments",),
     ("scenarios", "pool"),
-    ("defaults",),
+    ("defaults", "roster"),
     ("arms",),
     ("verdicts",),
     ("reporting",),

@@ -114,7 +114,7 @@ def test_nothing_of_a_server_is_recalled(served):
 def test_a_server_is_asked_by_one_process(served, monkeypatch):
     """No crew of processes is hired for a server, however much there is to hear: its requests keep to their bound."""
     monkeypatch.setattr("modellab.plugin.bench.WORTHWHILE_S", 0.0)
-    monkeypatch.setattr("modellab.plugin.roster.usable_cores", lambda: 4)
+    monkeypatch.setattr("modellab.roster.usable_cores", lambda: 4)
     served.says.append((200, json.dumps({"text": "hello world"})))
     served.run("-m", "accuracy", "-k", "word_error_rate", "--backend", "remote", "--model", "my-server")
     assert len(heard(served, "remote:my-server:cpu:float32")) == len(served.asked) == 3

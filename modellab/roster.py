@@ -1,12 +1,13 @@
 """Roster: the chosen models: how each is made, where it runs, and what is known of it before."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from modellab.backends.base import Backend, JsonValue
+from modellab.backends.base import Backend, DecodeOptions, JsonValue
 from modellab.backends.identity import identity
 from modellab.backends.registry import backend_class, misfit, refusal, runtime_version, weights_for
 from modellab.backends.spec import ModelSpec, parse_spec
@@ -19,7 +20,6 @@ from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.model import Listener, Model
 from modellab.measuring.variation import Variation
 from modellab.measuring.worker import Worker
-from modellab.plugin.choice import Choice
 from modellab.pool.capacity import SHARE, Capacity
 from modellab.pool.lodger import Lodger
 from modellab.pool.pool import Pool
@@ -34,18 +34,32 @@ LEAST_BYTES = 256 << 20  # that a runtime is taken to need beside its weights, a
 
 @dataclass(kw_only=True)
 class Roster:
-    """The models of one process's share of a session, of which there are `workers`."""
+    """The models of one process's share of a session, of which there are `workers`.
 
-    choice: Choice
+    Attributes:
+        specs: which models are chosen.
+        decode: how they listen.
+        options_of: those that only one backend has, by backend.
+        checkpoints: what their names mean.
+        homes: the environments that some run in.
+        cache: the root of the cache, where weights and sizes are.
+        own_threads: threads a model may use; None shares the cores out among the workers.
+        workers: how many processes share this machine so.
+    """
+
+    specs: tuple[ModelSpec, ...]
     checkpoints: Registry
     homes: Homes
     cache: Path
-    workers: int
+    decode: DecodeOptions = field(default_factory=DecodeOptions)
+    options_of: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    own_threads: int | None = None
+    workers: int = 1
 
     @cached_property
     def threads(self) -> int:
         """Threads a model may use: as told, else the cores shared out among the workers that have a model."""
-        return self.choice.threads or max(1, usable_cores() // min(self.workers, max(1, len(self.choice.specs))))
+        return self.own_threads or max(1, usable_cores() // min(self.workers, max(1, len(self.specs))))
 
     @cached_property
     def pool(self) -> Pool[Worker]:
@@ -56,7 +70,7 @@ class Roster:
     @property
     def runnable(self) -> tuple[ModelSpec, ...]:
         """The chosen models that can run here, or in their homes."""
-        return tuple(spec for spec in self.choice.specs if self.refusal(spec) is None)
+        return tuple(spec for spec in self.specs if self.refusal(spec) is None)
 
     def model(self, id: str) -> Model:  # noqa: A002
         """Give a chosen model, not yet loaded.
@@ -64,7 +78,7 @@ class Roster:
         Raises:
             UnknownName: when it was not chosen.
         """
-        by_id = {spec.id: spec for spec in self.choice.specs}
+        by_id = {spec.id: spec for spec in self.specs}
         if id not in by_id:
             raise UnknownName("chosen model", id, by_id)
         spec = by_id[id]
@@ -102,7 +116,7 @@ class Roster:
         """Say why a model cannot run on this machine, or is none; None where it can."""
         checkpoint, home = self.checkpoints.get(spec.checkpoint), self.home(spec)
         able = home.refusal if home else refusal
-        return misfit(spec.backend, checkpoint, self.choice.options.get(spec.backend)) or able(
+        return misfit(spec.backend, checkpoint, self.options_of.get(spec.backend)) or able(
             spec.backend, spec.device, spec.compute_type
         )
 
@@ -149,13 +163,13 @@ class Roster:
             device=spec.device,
             compute_type=spec.compute_type,
             threads=self.threads,
-            decode=self.choice.decode,
+            decode=self.decode,
             **self._own_options(spec),
         )
 
     def _own_options(self, spec: ModelSpec) -> dict[str, JsonValue]:
         """Give the options that only this backend has; what a checkpoint states goes before the bench's."""
-        return {**self.choice.options.get(spec.backend, {}), **self.checkpoints.get(spec.checkpoint).options}
+        return {**self.options_of.get(spec.backend, {}), **self.checkpoints.get(spec.checkpoint).options}
 
     def _on_paper(self, spec: ModelSpec, backend: Backend) -> Blueprint:
         home = self.home(spec)

@@ -29,6 +29,8 @@ ModelLabError
 ├── NoRevision           a revision that git cannot give
 ├── NothingToCompare     two arms that are one and the same
 ├── EnvironmentUnavailable  an environment that cannot be made, or cannot host a worker
+├── DatabaseUnavailable  a server's database that cannot be reached, is locked or of a later version
+├── Refused              a request that a server does not serve
 └── ReportToolMissing    a program that draws a report is not there
 """
 
@@ -193,6 +195,27 @@ class EnvironmentUnavailable(ModelLabError):
 
     def __init__(self, message: str, log: Path | None = None) -> None:
         self.log = log
+        super().__init__(message)
+
+
+class DatabaseUnavailable(ModelLabError):
+    """A server's database cannot be reached, is held by others for too long, or is of a later version."""
+
+
+class Refused(ModelLabError):
+    """A request that a server does not serve.
+
+    Attributes:
+        status: as HTTP has it: 400 and above.
+        code: why, in a word that does not change.
+        param: the field of the request that is at fault; None where it is no single one.
+        retry_after_s: after how many seconds it may be served; None where nobody knows, or it never will be.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, code: str, param: str | None = None, retry_after_s: float | None = None
+    ) -> None:
+        self.status, self.code, self.param, self.retry_after_s = status, code, param, retry_after_s
         super().__init__(message)
 
 

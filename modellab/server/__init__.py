@@ -1,0 +1,1 @@
+"""The server: runs to browse, models to compare, evaluations to start and speech to transcribe, over HTTP."""

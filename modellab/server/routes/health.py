@@ -1,0 +1,5 @@
+"""Whether the server lives."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["health"])

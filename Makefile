@@ -10,7 +10,7 @@ OPTIONS ?=
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help bench performance test test-e2e test-kill lint format types overhead bench-scoring bench-store bench-throughput bench-schedule bench-worker bench-leak bench-pool gpu-package bench-gpu gate-aa gate-power report constraints clean
+.PHONY: help bench performance test test-e2e test-kill lint format types overhead bench-scoring bench-store bench-throughput bench-schedule bench-worker bench-leak bench-pool bench-service-index bench-service bench-service-memory bench-service-load gpu-package bench-gpu gate-aa gate-power report constraints clean
 
 help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -64,6 +64,18 @@ bench-leak: $(STAMP) ## Measure whether memory grows over 200 transcriptions and
 
 bench-pool: $(STAMP) ## Measure whether 200 loads and unloads through a model pool leave memory behind, beside a planted leak
 	@$(BIN)/python benchmarks/pool.py $(OPTIONS)
+
+bench-service: $(STAMP) ## Measure what transcription through the server costs, alone and for eight callers
+	@$(BIN)/python benchmarks/service.py $(OPTIONS)
+
+bench-service-index: $(STAMP) ## Measure what browsing 10,000 runs costs: the index, and a page of the list through a server
+	@$(BIN)/python benchmarks/service_index.py $(OPTIONS)
+
+bench-service-memory: $(STAMP) ## Measure whether 5,000 requests and 200 swaps of models leave memory behind, beside a planted leak
+	@$(BIN)/python benchmarks/service_memory.py $(OPTIONS)
+
+bench-service-load: $(STAMP) ## Have fifty users ask a server for two minutes; nothing but "later" may fail
+	@$(BIN)/python benchmarks/service_load.py $(OPTIONS)
 
 GPU ?= build/gpu
 SPEECH ?=

@@ -21,6 +21,8 @@ from modellab.commands import (
     query,
     report,
     rescore,
+    serve,
+    server,
 )
 from modellab.errors import ModelLabError
 from modellab.sources.cache import CACHE_VARIABLE
@@ -41,6 +43,8 @@ COMMANDS = (
     performance,
     env,
     new,
+    serve,
+    server,
 )
 
 
@@ -57,10 +61,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+class _Given(argparse.Action):
+    """Keeps a value, and in `given` that somebody wrote it: a server's own settings win over what nobody wrote."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - as argparse calls it
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,  # noqa: ARG002 - as argparse calls it
+    ) -> None:
+        """Keep it."""
+        setattr(namespace, self.dest, values)
+        namespace.given |= {self.dest}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="modellab", description=__doc__)
-    parser.add_argument("--fixtures", type=Path, default=FIXTURES, help="folder of models.toml and the like")
-    parser.add_argument("--cache-dir", type=Path, default=os.environ.get(CACHE_VARIABLE), help="weights and corpora")
+    parser.set_defaults(given=frozenset())
+    parser.add_argument(
+        "--fixtures", type=Path, default=FIXTURES, action=_Given, help="folder of models.toml and the like"
+    )
+    parser.add_argument(
+        "--cache-dir", type=Path, default=os.environ.get(CACHE_VARIABLE), action=_Given, help="weights and corpora"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)

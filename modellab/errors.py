@@ -19,9 +19,11 @@ ModelLabError
 ├── ModelTooLarge        a model that would not fit into a pool that holds nothing else
 ├── PoolBusy             a model that a pool cannot lend now; later it may
 ├── PoolClosed           a pool that lends nothing more
+├── WorkForgone          work that was given up because nobody waits for it any more
 ├── BadRecord            a record or run file that cannot be read back
 ├── NotWritten           a folder that was to be written anew, and is there already or cannot be made
 ├── BadQuery             a question to the records of runs that has no answer
+│   └── QueryTimeout     one whose answer takes too long
 ├── StoreFull            a record that could not be written whole
 ├── ScoreMismatch        two scores that do not add
 ├── MeasurementRefused   a measurement that would mean nothing
@@ -29,6 +31,8 @@ ModelLabError
 ├── NoRevision           a revision that git cannot give
 ├── NothingToCompare     two arms that are one and the same
 ├── EnvironmentUnavailable  an environment that cannot be made, or cannot host a worker
+├── CannotServe          a server that cannot start as it is told to
+├── BadBackup            a backup that cannot be made, read or put back
 ├── DatabaseUnavailable  a server's database that cannot be reached, is locked or of a later version
 ├── Refused              a request that a server does not serve
 └── ReportToolMissing    a program that draws a report is not there
@@ -151,6 +155,10 @@ class PoolClosed(ModelLabError):
     """A pool that is being drained, and lends nothing more."""
 
 
+class WorkForgone(ModelLabError):
+    """Work that was given up, before its end, because nobody waits for it any more."""
+
+
 class BadRecord(ModelLabError):
     """A record or run file that cannot be read back."""
 
@@ -161,6 +169,10 @@ class NotWritten(ModelLabError):
 
 class BadQuery(ModelLabError):
     """A question to the records of runs that has no answer; the message says why, often in DuckDB's words."""
+
+
+class QueryTimeout(BadQuery):
+    """A question whose answer takes longer than it may."""
 
 
 class StoreFull(ModelLabError):
@@ -196,6 +208,14 @@ class EnvironmentUnavailable(ModelLabError):
     def __init__(self, message: str, log: Path | None = None) -> None:
         self.log = log
         super().__init__(message)
+
+
+class CannotServe(ModelLabError):
+    """A server cannot start as it is told to; the message has a line for each reason."""
+
+
+class BadBackup(ModelLabError):
+    """A backup cannot be made, is damaged or incomplete, or is of a later version; the message has a line each."""
 
 
 class DatabaseUnavailable(ModelLabError):

@@ -1,12 +1,14 @@
 """Roster: the chosen models: how each is made, where it runs, and what is known of it before."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from modellab.backends.auto import resolve
 from modellab.backends.base import Backend, DecodeOptions, JsonValue
 from modellab.backends.identity import identity
 from modellab.backends.registry import backend_class, misfit, refusal, runtime_version, weights_for
@@ -30,6 +32,44 @@ from modellab.records.environment import usable_cores
 
 SIZES = "sizes.json"  # of models in the pool, in the cache
 LEAST_BYTES = 256 << 20  # that a runtime is taken to need beside its weights, as long as nobody has seen it loaded
+
+
+def combinations(
+    checkpoints: Iterable[str],
+    backends: Iterable[str],
+    devices: Iterable[str],
+    compute_types: Callable[[str], Iterable[str]],
+) -> tuple[ModelSpec, ...]:
+    """Give every checkpoint on every backend and device, in the compute types of the backend; "auto" is resolved."""
+    backends, devices = tuple(backends), tuple(devices)
+    specs = (
+        ModelSpec(
+            backend=backend,
+            checkpoint=checkpoint,
+            device=resolve(device, backend, compute_type),
+            compute_type=compute_type,
+        )
+        for checkpoint in checkpoints
+        for backend in backends
+        for device in devices
+        for compute_type in compute_types(backend)
+    )
+    return tuple(dict.fromkeys(specs))
+
+
+def matching(kind: str, patterns: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Give the known names that patterns with `*` and `?` mean, each once, in the order of the patterns.
+
+    Raises:
+        UnknownName: when a pattern means none, with the nearest that there is.
+    """
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        matches = [name for name in known if fnmatchcase(name, pattern)]
+        if not matches:
+            raise UnknownName(kind, pattern, known)
+        found |= dict.fromkeys(matches)
+    return tuple(found)
 
 
 @dataclass(kw_only=True)
@@ -141,6 +181,10 @@ class Roster:
     def not_honoured(self, spec: ModelSpec) -> tuple[str, ...]:
         """Give the decode options that were asked for and that a model's runtime cannot follow."""
         return self._built(spec, None).not_honoured()
+
+    def asked(self, spec: ModelSpec, decode: DecodeOptions) -> Backend:
+        """Give a model's backend without weights, asked to listen in another way, to see what it can follow."""
+        return self._built(spec, None).asked(decode)
 
     def identity(self, spec: ModelSpec) -> str | None:
         """Give a hash that models share only if they write the same of the same; None where that is not known."""

@@ -3,14 +3,15 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import ClassVar, Literal
 
 from modellab.backends.base import Backend
 from modellab.checkpoints.weights import Weights
 from modellab.speech.audio import Audio
-from modellab.speech.transcript import Segment, Transcript
+from modellab.speech.transcript import Segment, Transcript, Word
 
 Mishap = Literal["raises", "aborts", "exits", "hangs", "prints"]
 
@@ -48,7 +49,9 @@ class FakeBackend(Backend):
     loads: int = field(default=0, init=False)
     closes: int = field(default=0, init=False)
     batches: list[int] = field(default_factory=list, init=False)
-    heard: int = field(default=0, init=False)
+    _turns: Iterator[int] = field(
+        default_factory=count, init=False, repr=False
+    )  # counted on by what is asked otherwise
 
     @classmethod
     def refusal(cls, device: str, compute_type: str) -> str | None:
@@ -77,15 +80,23 @@ class FakeBackend(Backend):
         self.closes += 1
 
     def _write(self, audio: Audio, language: str | None) -> Transcript:
-        number, self.heard = self.heard, self.heard + 1
+        number = next(self._turns)
         time.sleep(self.seconds_per_audio)
         if self.leaks_bytes:
             _LEAKED.append(b"x" * self.leaks_bytes)
         if self.mishap and number == self.mishap_at:
             _happen(self.mishap)
         text = self.listen(audio) if self.listen else self.replies[number % len(self.replies)]
-        segments = (Segment(text=text, start_s=0.0, end_s=audio.duration_s),) if text else ()
+        words = _spread(text, audio.duration_s) if self.decode.timestamps == "word" else ()
+        segments = (Segment(text=text, start_s=0.0, end_s=audio.duration_s, words=words),) if text else ()
         return Transcript(text=text, segments=segments, language=language)
+
+
+def _spread(text: str, duration_s: float) -> tuple[Word, ...]:
+    """Give the words of a text, one after another, all as long."""
+    words = text.split()
+    each_s = duration_s / max(1, len(words))
+    return tuple(Word(text=word, start_s=at * each_s, end_s=(at + 1) * each_s) for at, word in enumerate(words))
 
 
 def _happen(mishap: Mishap) -> None:

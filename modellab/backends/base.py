@@ -1,7 +1,8 @@
 """Backend: what every runtime looks like to the bench. DecodeOptions: how it is asked to listen."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, Protocol, Self, TypeAlias, get_args
 
@@ -12,7 +13,7 @@ from typing_extensions import TypeAliasType
 from modellab.checkpoints.weights import Weights
 from modellab.errors import BadDefinition
 from modellab.speech.audio import Audio
-from modellab.speech.transcript import Transcript
+from modellab.speech.transcript import Segment, Transcript
 
 JsonValue = TypeAliasType("JsonValue", "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None")
 
@@ -135,6 +136,22 @@ class Backend(ABC):
             audios: one or more; together they are one batch.
             language: what is spoken in all of them, where the caller knows; `decode.language` goes before it.
         """
+
+    def narrate(self, audio: Audio, language: str | None, tell: Callable[[Segment], None]) -> Transcript:
+        """Give the transcript of one audio as `transcribe` does, and tell each segment as soon as it is written.
+
+        Where a runtime says nothing before it has finished, all are told at the end.
+        """
+        (transcript,) = self.transcribe([audio], language)
+        for segment in transcript.segments or (Segment(text=transcript.text, start_s=0.0, end_s=audio.duration_s),):
+            tell(segment)
+        return transcript
+
+    def asked(self, decode: DecodeOptions) -> Self:
+        """Give this backend asked to listen in another way; what is loaded is shared, and this one closes it."""
+        other = copy(self)
+        other.decode = decode
+        return other
 
     def close(self) -> None:  # noqa: B027 - optional: not every runtime holds anything
         """Give the memory back; harmless when called again."""

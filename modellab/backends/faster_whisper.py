@@ -3,7 +3,7 @@
 Source: https://github.com/SYSTRAN/faster-whisper (MIT).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -92,6 +92,10 @@ class FasterWhisper(Backend):
         """Give one finished transcript per audio: the runtime's lazy segments are drained here."""
         return [self._listen(audio, self.decode.language or language) for audio in audios]
 
+    def narrate(self, audio: Audio, language: str | None, tell: Callable[[Segment], None]) -> Transcript:
+        """Give the transcript of one audio, and tell each segment as the runtime writes it."""
+        return self._listen(audio, self.decode.language or language, tell)
+
     def close(self) -> None:
         """Drop the model."""
         self._model = None
@@ -131,7 +135,7 @@ class FasterWhisper(Backend):
             lost.add("temperatures")
         return tuple(sorted({*super().not_honoured(), *lost}))
 
-    def _listen(self, audio: Audio, language: str | None) -> Transcript:
+    def _listen(self, audio: Audio, language: str | None, tell: Callable[[Segment], None] | None = None) -> Transcript:
         decode = self.decode
         pieces, info = self._pieces(
             audio,
@@ -145,8 +149,14 @@ class FasterWhisper(Backend):
             initial_prompt=decode.prompt,
             max_new_tokens=decode.max_new_tokens,
         )
-        segments = tuple(_segment(piece) for piece in pieces)
-        return Transcript(text="".join(s.text for s in segments).strip(), segments=segments, language=info.language)
+        segments = []
+        for piece in pieces:
+            segments.append(_segment(piece))
+            if tell:
+                tell(segments[-1])
+        return Transcript(
+            text="".join(s.text for s in segments).strip(), segments=tuple(segments), language=info.language
+        )
 
     def _pieces(self, audio: Audio, **how: Any) -> "tuple[Iterable[Piece], TranscriptionInfo]":  # noqa: ANN401 - handed on
         import faster_whisper

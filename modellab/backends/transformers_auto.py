@@ -6,7 +6,7 @@ Source: https://github.com/huggingface/transformers (Apache-2.0).
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from math import ceil, inf, log2
 from typing import Any, ClassVar
@@ -146,10 +146,11 @@ class TransformersAuto(Backend):
         import torch
 
         assert self._ear is not None, "load() comes first"
-        size = at_once if self._ear.hears_batches else 1
+        ear = replace(self._ear, decode=self.decode)  # asked may have changed it
+        size = at_once if ear.hears_batches else 1
         for first in range(0, len(windows), max(1, size)):
             with torch.inference_mode():
-                yield from self._ear.hear([window.audio for window in windows[first : first + size]])
+                yield from ear.hear([window.audio for window in windows[first : first + size]])
 
     def _segments(self, windows: "Iterable[_Window]", said: "Iterator[_Said]") -> Iterator[Segment]:
         """Give a segment of each window in which something was said; words bound it where their times are wanted."""

@@ -33,7 +33,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def _report(options: argparse.Namespace) -> None:
     from modellab.commands.performance import price_of
-    from modellab.commands.replay import Replay
+    from modellab.records.replay import Replay
     from modellab.records.store import Store
     from modellab.reporting.publish import make_report
     from modellab.sources.cache import cache_root

@@ -8,6 +8,8 @@ from typing import NamedTuple, Self
 ROOT = Path("/")
 
 _LIMITS = {1: "memory.limit_in_bytes", 2: "memory.max"}
+_USES = {1: "memory.usage_in_bytes", 2: "memory.current"}
+_CACHES = {1: ("total_inactive_file", "total_active_file"), 2: ("inactive_file", "active_file")}
 _EVENTS = {1: "memory.oom_control", 2: "memory.events"}
 _WITHIN, _TOP = 3, 4  # fields of a line of mountinfo: which folder of the file system is seen, and where
 _UNLIMITED_BYTES = 1 << 60  # version 1 has no word for it, but a number of this size
@@ -43,15 +45,36 @@ class ControlGroup:
     @property
     def limit_bytes(self) -> int | None:
         """The most memory it may use, be it by the limit of a group above it; None where there is none."""
-        above = (self.folder, *self.folder.parents)
-        groups = above[: above.index(self.top) + 1]
-        limits = (_number(_read(group / _LIMITS[self.version])) for group in groups)
-        return min((limit for limit in limits if limit is not None and limit < _UNLIMITED_BYTES), default=None)
+        return min((limit for _, limit in self._limited()), default=None)
+
+    @property
+    def free_bytes(self) -> int | None:
+        """How much more memory it may use until a limit is met, be it that of a group above it; None without limits.
+
+        Pages of files count as free: the kernel drops them first.
+        """
+        left = (max(0, limit - used) for group, limit in self._limited() if (used := self._used(group)) is not None)
+        return min(left, default=None)
 
     @property
     def killed(self) -> int | None:
         """How many processes of it the kernel has killed for want of memory; None where it does not tell."""
         return _count(_read(self.folder / _EVENTS[self.version]))
+
+    def _limited(self) -> Iterator[tuple[Path, int]]:
+        """Give the groups that have a limit, from its own up, each with that limit in bytes."""
+        above = (self.folder, *self.folder.parents)
+        for group in above[: above.index(self.top) + 1]:
+            limit = _number(_read(group / _LIMITS[self.version]))
+            if limit is not None and limit < _UNLIMITED_BYTES:
+                yield group, limit
+
+    def _used(self, group: Path) -> int | None:
+        """Give what a group uses in bytes, without the pages of files; None where it does not tell."""
+        used = _number(_read(group / _USES[self.version]))
+        words = (line.split() for line in _read(group / "memory.stat").splitlines() if " " in line)
+        cached = sum(int(line[1]) for line in words if line[0] in _CACHES[self.version])
+        return None if used is None else used - cached
 
 
 def killed_on_machine(root: Path = ROOT) -> int | None:

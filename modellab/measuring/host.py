@@ -28,7 +28,9 @@ from modellab.measuring.channel import Channel
 from modellab.measuring.child import DUMP_SIGNAL, die_with_parent
 from modellab.measuring.frame import Encoded, Frame
 from modellab.measuring.inject import VARIABLE, Injection
-from modellab.measuring.protocol import Hello, read_audios, write_transcript
+from modellab.measuring.protocol import Hello, read_audios, read_decode, write_segment, write_transcript
+from modellab.speech.audio import Audio
+from modellab.speech.transcript import Segment
 
 
 @dataclass(kw_only=True)
@@ -81,8 +83,19 @@ class Host:
     def _transcribe(self, request: Frame) -> dict[str, Any]:
         assert self.backend is not None, "load comes first"
         audios = read_audios(request.header["samples"], request.body)
-        transcripts, seconds = listen(self.injection.around(self.backend), audios, request.header["language"])
+        language, decode = request.header["language"], request.header.get("decode")
+        backend = self.backend.asked(read_decode(decode)) if decode else self.backend
+        if request.header.get("aloud"):
+            return self._narrate(backend, audios[0], language)
+        transcripts, seconds = listen(self.injection.around(backend), audios, language)
         return {"transcripts": [write_transcript(transcript) for transcript in transcripts], "seconds": seconds}
+
+    def _narrate(self, backend: Backend, audio: Audio, language: str | None) -> dict[str, Any]:
+        def tell(segment: Segment) -> None:
+            self.channel.send(Frame(header={"part": write_segment(segment)}).encoded())
+
+        transcript, seconds = timed(lambda: backend.narrate(audio, language, tell))
+        return {"transcripts": [write_transcript(transcript)], "seconds": seconds}
 
     def _injected(self) -> dict[str, str]:
         """Say what is injected, among the versions of what runs here: no package has such a name."""

@@ -1,24 +1,29 @@
 """Protocol: what a worker and its host mean by a frame.
 
 The host says hello once. After that every frame of the worker has one answer: `{"ask": A, ...}` is answered by
-`{"answer": A, ...}`, or by `{"answer": A, "kind": ..., "message": ...}` where the host raised.
+`{"answer": A, ...}`, or by `{"answer": A, "kind": ..., "message": ...}` where the host raised. Who asks to transcribe
+one audio aloud gets `{"part": {...}}` for each segment before the answer.
 """
 
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from typing import Any, Self
 
 import numpy as np
 
+from modellab.backends.base import DecodeOptions, as_json
 from modellab.errors import BadFrame
 from modellab.measuring.frame import Frame
 from modellab.speech.audio import Audio
 from modellab.speech.transcript import Segment, Transcript, Word
 
-VERSION = 1
+VERSION = 2
+"""2 lets a question name decode options, and be answered aloud. Hosts of 1 do all the rest."""
+
+SPOKEN = (1, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +77,39 @@ def write_transcript(transcript: Transcript) -> dict[str, Any]:
     return {
         "text": transcript.text,
         "language": transcript.language,
-        "segments": [{**_timed(s), "words": [_timed(w) for w in s.words]} for s in transcript.segments],
+        "segments": [write_segment(segment) for segment in transcript.segments],
         "server_s": transcript.server_s,
     }
 
 
 def read_transcript(written: Mapping[str, Any]) -> Transcript:
     """Give the transcript that was written so; an older Model Lab says nothing of a server."""
-    segments = (Segment(**s | {"words": tuple(Word(**w) for w in s["words"])}) for s in written["segments"])
     return Transcript(
         text=written["text"],
         language=written["language"],
-        segments=tuple(segments),
+        segments=tuple(map(read_segment, written["segments"])),
         server_s=written.get("server_s"),
     )
+
+
+def write_segment(segment: Segment) -> dict[str, Any]:
+    """Give a segment as JSON values."""
+    return {**_timed(segment), "words": [_timed(word) for word in segment.words]}
+
+
+def read_segment(written: Mapping[str, Any]) -> Segment:
+    """Give the segment that was written so."""
+    return Segment(**{**written, "words": tuple(Word(**word) for word in written["words"])})
+
+
+def write_decode(decode: DecodeOptions) -> dict[str, Any]:
+    """Give decode options as JSON values."""
+    return {field.name: as_json(getattr(decode, field.name)) for field in fields(decode)}
+
+
+def read_decode(written: Mapping[str, Any]) -> DecodeOptions:
+    """Give the decode options that were written so."""
+    return DecodeOptions(**{**written, "temperatures": tuple(written["temperatures"])})
 
 
 def _timed(part: Segment | Word) -> dict[str, Any]:

@@ -4,13 +4,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
+from modellab.backends.base import DecodeOptions
 from modellab.errors import BackendRaised, BadFrame, WorkerFailed
 from modellab.machine import oom
 from modellab.machine.clock import MONOTONIC
@@ -19,9 +20,17 @@ from modellab.machine.oom import OomWatch
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.child import PATIENCE_S, Child
 from modellab.measuring.frame import Frame
-from modellab.measuring.protocol import VERSION, Hello, read_transcript, write_audios
+from modellab.measuring.protocol import (
+    SPOKEN,
+    VERSION,
+    Hello,
+    read_segment,
+    read_transcript,
+    write_audios,
+    write_decode,
+)
 from modellab.speech.audio import Audio
-from modellab.speech.transcript import Transcript
+from modellab.speech.transcript import Segment, Transcript
 
 LIMIT_S = 600.0
 CALM = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}  # threads that wait must sleep: another may be timed
@@ -115,17 +124,31 @@ class Worker:
         """Give one finished transcript per audio, in order; raises what `listen` raises."""
         return self.listen(audios, language)[0]
 
-    def listen(self, audios: Sequence[Audio], language: str | None = None) -> tuple[Sequence[Transcript], float]:
+    def listen(
+        self, audios: Sequence[Audio], language: str | None = None, decode: DecodeOptions | None = None
+    ) -> tuple[Sequence[Transcript], float]:
         """Transcribe one batch; give the transcripts, and the seconds it took by the clock of the process.
+
+        `decode` asks the backend to listen in another way, this once.
 
         Raises:
             BackendRaised: when the backend raised.
             WorkerFailed: when the process ended, hung or answered nonsense, or was not started.
             BadFrame: when the batch is more than 4 h of audio; nothing happened then.
         """
-        samples, body = write_audios(audios)
-        told = self._ask("transcribe", body, samples=samples, language=language).header
+        told = self._listen(audios, language, decode, None)
         return tuple(map(read_transcript, told["transcripts"])), told["seconds"]
+
+    def narrate(
+        self,
+        audio: Audio,
+        language: str | None,
+        tell: Callable[[Segment], None],
+        decode: DecodeOptions | None = None,
+    ) -> Transcript:
+        """Transcribe one audio, and tell each segment as soon as it is written; raises what `listen` raises."""
+        (transcript,) = self._listen([audio], language, decode, tell)["transcripts"]
+        return read_transcript(transcript)
 
     def memory(self) -> Memory:
         """Give the memory of the process, of it alone; raises what `listen` raises."""
@@ -177,16 +200,44 @@ class Worker:
             raise WorkerFailed(words, stage="start", kind=type(error).__name__) from error
         with self._watching(child, "start"):
             self._hello = hello = Hello.read(child.channel.receive(MONOTONIC() + self.limit_s))
-            if hello.protocol != VERSION:
-                raise WorkerFailed(
-                    f"{self._interpreter} has modellab {hello.modellab}, which speaks protocol {hello.protocol}; "
-                    f"this is modellab {version('modellab')}, which speaks protocol {VERSION}. {self._remedy()}",
-                    stage="start",
-                    kind="WrongProtocol",
-                )
+            if hello.protocol not in SPOKEN:
+                raise self._other_protocol(hello, "start")
         self._watch = OomWatch.over(hello.pid)
 
-    def _ask(self, stage: str, body: bytes = b"", **facts: Any) -> Frame:  # noqa: ANN401 - any JSON value
+    def _listen(
+        self,
+        audios: Sequence[Audio],
+        language: str | None,
+        decode: DecodeOptions | None,
+        tell: Callable[[Segment], None] | None,
+    ) -> Mapping[str, Any]:
+        samples, body = write_audios(audios)
+        facts: dict[str, Any] = {"samples": samples, "language": language}
+        if decode or tell:
+            self._refuse_older()
+            facts |= {"decode": write_decode(decode) if decode else None, "aloud": tell is not None}
+        return self._ask("transcribe", body, tell, **facts).header
+
+    def _refuse_older(self) -> None:
+        """Refuse what a host of the first protocol would pass over without a word."""
+        if self._hello and self._hello.protocol < VERSION:
+            raise self._other_protocol(self._hello, "transcribe")
+
+    def _other_protocol(self, hello: Hello, stage: str) -> WorkerFailed:
+        return WorkerFailed(
+            f"{self._interpreter} has modellab {hello.modellab}, which speaks protocol {hello.protocol}; "
+            f"this is modellab {version('modellab')}, which speaks protocol {VERSION}. {self._remedy()}",
+            stage=stage,
+            kind="WrongProtocol",
+        )
+
+    def _ask(
+        self,
+        stage: str,
+        body: bytes = b"",
+        tell: Callable[[Segment], None] | None = None,
+        **facts: Any,  # noqa: ANN401 - any JSON value
+    ) -> Frame:
         request = Frame(header={"ask": stage, **facts}, body=body).encoded()
         with self._turn:
             child = self._child
@@ -195,7 +246,8 @@ class Worker:
             with self._watching(child, stage):
                 deadline = MONOTONIC() + self.limit_s
                 child.channel.send(request, deadline)
-                answer = child.channel.receive(deadline)
+                while "part" in (answer := child.channel.receive(deadline)).header and tell:
+                    tell(read_segment(answer.header["part"]))
                 if answer.header.get("answer") != stage:
                     raise BadFrame(f"asked for {stage}, it answered {dict(answer.header)!r:.200}")
         if "kind" in answer.header:

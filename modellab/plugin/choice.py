@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
-from modellab.backends.auto import resolve
 from modellab.backends.base import DecodeOptions, JsonValue
 from modellab.backends.device import AUTO, DEVICES, device_refusal
 from modellab.backends.registry import COMPUTE_TYPES, backend_names, options_of
@@ -16,6 +14,7 @@ from modellab.checkpoints.registry import Registry
 from modellab.corpora.selection import Selection, parse_selection, split_selections
 from modellab.defaults import Defaults
 from modellab.errors import UnknownName
+from modellab.roster import combinations, matching
 from modellab.scenarios.programme import Programme
 
 
@@ -77,25 +76,13 @@ def choose(config: pytest.Config, defaults: Defaults, checkpoints: Registry) -> 
         UnknownName: when a name matches nothing, with the nearest that there is.
         pytest.UsageError: when a number is out of range.
     """
-    backends = _matching("backend", _names(config, "backend", defaults.backends), backend_names())
-    models = _matching("model", _names(config, "model", defaults.models), checkpoints.names)
+    backends = matching("backend", _names(config, "backend", defaults.backends), backend_names())
+    models = matching("model", _names(config, "model", defaults.models), checkpoints.names)
     devices = _devices(_names(config, "device", defaults.devices))
     asked = _names(config, "compute_type", ())
-    types = _matching("compute type", asked, COMPUTE_TYPES) if asked else None
-    specs = (
-        ModelSpec(
-            backend=backend,
-            checkpoint=model,
-            device=resolve(device, backend, compute_type),
-            compute_type=compute_type,
-        )
-        for model in models
-        for backend in backends
-        for device in devices
-        for compute_type in types or defaults.compute_types_of(backend)
-    )
+    types = matching("compute type", asked, COMPUTE_TYPES) if asked else None
     return Choice(
-        specs=tuple(dict.fromkeys(specs)),
+        specs=combinations(models, backends, devices, lambda backend: types or defaults.compute_types_of(backend)),
         corpora=_corpora(config, defaults.corpora),
         timed_corpora=_corpora(config, defaults.timed_corpora),
         nonspeech_corpora=_corpora(config, defaults.nonspeech_corpora, "nonspeech_corpus"),
@@ -138,16 +125,6 @@ def _corpora(config: pytest.Config, default: Sequence[str], option: str = "corpu
         twice = max(names, key=names.count)
         raise pytest.UsageError(f"--{option.replace('_', '-')}: two corpora would both be called {twice!r}")
     return selections
-
-
-def _matching(kind: str, patterns: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for pattern in patterns:
-        matches = [name for name in known if fnmatchcase(name, pattern)]
-        if not matches:
-            raise UnknownName(kind, pattern, known)
-        found |= dict.fromkeys(matches)
-    return tuple(found)
 
 
 def _known(options: Mapping[str, Mapping[str, JsonValue]]) -> Mapping[str, Mapping[str, JsonValue]]:

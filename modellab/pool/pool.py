@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Generic, Self, TypeAlias
 
-from modellab.errors import ModelTooLarge, PoolBusy, PoolClosed
+from modellab.errors import ModelTooLarge, PoolBusy, PoolClosed, WorkForgone
 from modellab.machine.clock import MONOTONIC, Clock
 from modellab.pool.capacity import Capacity
 from modellab.pool.holding import Holding
@@ -111,6 +111,12 @@ class Pool(Generic[HostedT]):
             assert ticket.slot is not None, "a ticket is waited for once"
             assert ticket.slot.hosted is not None
             return ticket.slot.hosted
+
+    def forgo(self, ticket: Ticket[HostedT]) -> None:
+        """Give up the place in the line while another thread waits there: it gets a WorkForgone. Else do nothing."""
+        with self._changing():
+            if ticket in self._line:
+                self._refuse(ticket, WorkForgone(f"nobody waits for {ticket.key} any more"))
 
     def release(self, ticket: Ticket[HostedT]) -> None:
         """Give a model back, or the place in the line; harmless when called again."""

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -53,10 +53,20 @@ class Lines:
         Raises:
             BadRecord: when a line is whole JSON but `parse` refuses it; the message names file and line.
         """
+        return (said for _, said in self.placed(parse))
+
+    def placed(self, parse: Callable[[bytes], Value]) -> Iterator[tuple[int, Value | Torn]]:
+        """Give what `read` gives, each with the byte that its line starts at.
+
+        Raises:
+            BadRecord: as `read` does.
+        """
         if not self.path.exists():
             return
         with self.path.open("rb") as lines:
+            start = 0
             for number, line in enumerate(lines, start=1):
+                place, start = start, start + len(line)
                 if line.isspace():
                     continue
                 try:
@@ -65,7 +75,21 @@ class Lines:
                     if not _is_torn(line):
                         raise BadRecord(f"{self.path}:{number}: {reason_of(error)}") from error
                     said = Torn(number=number)
-                yield said
+                yield place, said
+
+    def at(self, places: Iterable[int], parse: Callable[[bytes], Value]) -> Iterator[Value]:
+        """Give what the lines that start at these bytes say.
+
+        Raises:
+            BadRecord: when one says nothing, since the file is another by now.
+        """
+        with self.path.open("rb") as lines:
+            for place in places:
+                lines.seek(place)
+                try:
+                    yield parse(lines.readline())
+                except (ValidationError, BadRecord, BadTranscript) as error:
+                    raise BadRecord(f"{self.path} changed while it was read: {reason_of(error)}") from error
 
     def close(self) -> None:
         """Close the file; harmless when called again."""

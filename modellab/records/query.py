@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from glob import escape
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from modellab.errors import BadQuery, BadRecord
+from pydantic_core import to_json
+
+from modellab.errors import BadQuery, BadRecord, QueryTimeout
 from modellab.records.environment import usable_cores
 from modellab.records.run import Run
 from modellab.records.store import Store
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 MEMORY_LIMIT = "1GiB"
 _ROWS_AT_ONCE = 1000
+_RUNS_AT_ONCE = 500
+_DEAF_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,24 +41,26 @@ class Answer:
     unread: tuple[str, ...]
 
 
-def ask(runs: Path, statement: str, *, limit: int | None = None) -> Answer:
+def ask(runs: Path, statement: str, *, limit: int | None = None, timeout_s: float | None = None) -> Answer:
     """Give what one SELECT over the runs of a folder gives, of its rows no more than `limit`.
 
     The statement sees the views of VIEWS and nothing else: it is a query in brackets, which can change nothing, in a
-    database in memory that opens no file but the runs' records.
+    database in memory that opens no file but the runs' records. Where there is a `timeout_s`, the answer is whole by
+    then or there is none; without a `limit` its rows are read as they are gone through, for which nothing is bounded.
 
     Raises:
+        QueryTimeout: when it takes longer than `timeout_s`.
         BadQuery: when there are no runs, DuckDB is not installed or refuses the statement, or it needs more memory
             than MEMORY_LIMIT.
     """
     stores = _stores(runs)
     database = _open(stores)
-    unread = tuple(_describe(database, stores))
-    with _named():
+    with _within(database, timeout_s) as late, _named():
+        unread = tuple(_describe(database, stores, late))
         _shut(database, stores)
         query = f"FROM ({_single(statement)}\n)"
         (passed_over,) = _row(database, "SELECT count(*) FROM lines WHERE kind IS NULL")
-        cursor = database.cursor().execute(query)
+        cursor = database.execute(query)
         columns = tuple(column[0] for column in cursor.description or ())
         if limit is None:
             return Answer(columns=columns, rows=_all(cursor), more=0, passed_over=passed_over, unread=unread)
@@ -108,26 +115,60 @@ def _lines(paths: Sequence[Path]) -> str:
     )
 
 
-def _describe(database: "DuckDBPyConnection", stores: Iterable[Store]) -> Iterator[str]:
-    """Make the table of runs; say of which there is no row, and why."""
+def _describe(database: "DuckDBPyConnection", stores: Sequence[Store], late: Event) -> Iterator[str]:
+    """Make the table of runs; say of which there is no row, and why. Where it is late, the rest is left out."""
     columns = VIEWS[-1].columns
-    with _named():
-        database.execute(f"CREATE TABLE runs ({', '.join(f'{column.name} {column.type}' for column in columns)})")
-    structure = json.dumps({column.name: column.type for column in columns})
-    for store in stores:
-        try:
-            facts = json.dumps(_facts(store.folder.name, store.run()))
-        except BadRecord as error:
-            yield str(error)
-            continue
-        with _named():
-            database.execute("INSERT INTO runs SELECT unnest(from_json(?::JSON, ?))", [facts, structure])
+    database.execute(f"CREATE TABLE runs ({', '.join(f'{column.name} {column.type}' for column in columns)})")
+    structure = json.dumps([{column.name: column.type for column in columns}])
+    for start in range(0, len(stores), _RUNS_AT_ONCE):
+        described: list[Mapping[str, object]] = []
+        for store in stores[start : start + _RUNS_AT_ONCE]:
+            if late.is_set():
+                return
+            try:
+                described.append(_facts(store.folder.name, store.run()))
+            except BadRecord as error:
+                yield str(error)
+        facts = to_json(described).decode()
+        database.execute(
+            "INSERT INTO runs SELECT unnest(run) FROM (SELECT unnest(from_json(?::JSON, ?)) AS run)", [facts, structure]
+        )
 
 
 def _facts(folder: str, run: Run) -> Mapping[str, object]:
+    own = {field.name: getattr(run.environment, field.name) for field in fields(run.environment)}
     about = {"run": folder, "id": run.id, "created_at": run.created_at, "sessions": len(run.sessions)}
-    environment = asdict(run.environment)
-    return {**environment, **about, "outcome": "partial" if run.partial else "complete"}
+    return {**own, **about, "outcome": "partial" if run.partial else "complete"}
+
+
+@contextmanager
+def _within(database: "DuckDBPyConnection", timeout_s: float | None) -> Iterator[Event]:
+    """Interrupt a database after so many seconds, over and over, since it is deaf between two statements.
+
+    Raises:
+        QueryTimeout: in place of what the body raises then.
+    """
+    late, done = Event(), Event()
+
+    def interrupt() -> None:
+        if not done.wait(timeout_s):
+            late.set()
+        while not done.wait(_DEAF_S):
+            database.interrupt()
+
+    watch = Thread(target=interrupt, name="query", daemon=True)
+    if timeout_s is not None:
+        watch.start()
+    try:
+        yield late
+    except BadQuery as error:
+        if not late.is_set():
+            raise
+        raise QueryTimeout(f"it took longer than {timeout_s:g} s: ask for less, or with `modellab query`") from error
+    finally:
+        done.set()
+        if timeout_s is not None:
+            watch.join()
 
 
 def _shut(database: "DuckDBPyConnection", stores: Iterable[Store]) -> None:
@@ -152,7 +193,7 @@ def _single(statement: str) -> str:
 
 
 def _row(database: "DuckDBPyConnection", statement: str) -> tuple[int, ...]:
-    row = database.cursor().execute(statement).fetchone()
+    row = database.execute(statement).fetchone()
     assert row is not None, "a count has a row"
     return row
 

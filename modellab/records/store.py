@@ -1,7 +1,7 @@
 """Store: a run's folder on disk. Every process appends its own lines; a line is written whole or not at all."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -74,6 +74,22 @@ class Store:
             BadRecord: when a line is whole JSON but no record; the message names file and line.
         """
         return (line for line in self.lines() if not isinstance(line, Torn))
+
+    def placed(self) -> Iterator[tuple[int, Line]]:
+        """Give what `lines` gives, each with the byte that its line starts at.
+
+        Raises:
+            BadRecord: as `lines` does.
+        """
+        return self._lines.placed(_facts().validate_json)
+
+    def at(self, places: Iterable[int]) -> Iterator[Fact]:
+        """Give the facts whose lines start at these bytes.
+
+        Raises:
+            BadRecord: when there is none at one of them.
+        """
+        return self._lines.at(places, _facts().validate_json)
 
     def torn_lines(self) -> int:
         """Give the number of lines that a crash or a full disk cut short."""

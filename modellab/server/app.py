@@ -5,13 +5,26 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from modellab.server.http import errors
-from modellab.server.routes import health
+from modellab.server.http import errors, headers, observe, origin, rate
+from modellab.server.routes import compare, corpora, evaluations, health, metrics, models, query, runs, speech
 from modellab.server.service import Service
 from modellab.server.settings import ServerSettings
 
-ROUTERS = (health.router,)
+ROUTERS = (
+    compare.router,
+    corpora.router,
+    evaluations.router,
+    health.router,
+    metrics.router,
+    models.router,
+    query.router,
+    runs.router,
+    speech.router,
+)
+
+FORM_BYTES = 64 << 10  # what a form may say beside its file
 
 
 def create_app(settings: ServerSettings, service: Service | None = None) -> FastAPI:
@@ -36,16 +49,27 @@ def create_app(settings: ServerSettings, service: Service | None = None) -> Fast
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        form_limits={"max_files": 1, "max_fields": 20, "max_part_size": FORM_BYTES // 2},
         lifespan=lifespan,
     )
     app.state.service = service
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    _wrap(app)
+    _wrap(app, service)
     return app
 
 
-def _wrap(app: FastAPI) -> None:
-    """Lay what every request passes around the routes: what is added last comes first."""
+def _wrap(app: FastAPI, service: Service) -> None:
+    """Lay what every request passes around the routes: what is added last comes first.
+
+    A body that is too large is refused within, so that this answer too is a problem with all headers.
+    """
+    settings = service.settings
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.uploads.max_bytes + FORM_BYTES)
     app.add_middleware(errors.ErrorsAsProblems)
+    app.add_middleware(rate.RateLimit, service=service)
+    app.add_middleware(origin.SharedWithPages, settings=settings)
+    app.add_middleware(origin.CalledByName, settings=settings)
+    app.add_middleware(headers.SecurityHeaders)
+    app.add_middleware(observe.Observe, service=service)

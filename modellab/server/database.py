@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, create_engine, event, insert, select
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, create_engine, event, func, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -16,6 +16,7 @@ from modellab.errors import DatabaseUnavailable
 METADATA = MetaData()
 SCHEMA = 1
 BUSY_S = 5.0
+_LOCK = 0x6D6C6162  # any number that nobody else takes
 
 _schema = Table("schema_version", METADATA, Column("version", Integer, primary_key=True))
 
@@ -36,16 +37,25 @@ class Database:
             DatabaseUnavailable: when it cannot be reached, or is of a later version than this one knows.
         """
         database = cls(_engine(url))
-        with database.writing() as connection:
+        try:
+            database._make_tables()
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _make_tables(self) -> None:
+        with self.writing() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))  # another server may be at it, too
             METADATA.create_all(connection)
             version = connection.scalar(select(_schema.c.version))
             if version is None:
                 connection.execute(insert(_schema).values(version=SCHEMA))
             elif version > SCHEMA:
                 raise DatabaseUnavailable(
-                    f"{database} is of version {version}, this server knows {SCHEMA}: upgrade modellab"
+                    f"{self} is of version {version}, this server knows {SCHEMA}: upgrade modellab"
                 )
-        return database
 
     @property
     def path(self) -> Path | None:

@@ -1,23 +1,55 @@
 """Settings: what a server is told by its environment, by a file `.env`, or by whoever starts it."""
 
+import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from modellab.records.store import RUNS
 
 PREFIX = "MODELLAB_SERVER_"
 MEBIBYTE = 1 << 20
 
+Value = TypeVar("Value")
+
+
+def _listed(told: Any) -> Any:  # noqa: ANN401 - whatever a setting is given
+    """Give the words of a list; in a variable they stand between commas."""
+    return tuple(word.strip() for word in told.split(",") if word.strip()) if isinstance(told, str) else told
+
+
+def _tabled(told: Any) -> Any:  # noqa: ANN401 - whatever a setting is given
+    """Give a table; in a variable it is a JSON object."""
+    if not isinstance(told, str):
+        return told
+    try:
+        return json.loads(told)
+    except ValueError as error:
+        raise ValueError(f'must be a JSON object, as {{"name": "value"}} ({error})') from error
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Named = Annotated[dict[str, Value], NoDecode, BeforeValidator(_tabled)]
 
 
 class Part(BaseModel):
     """Settings that belong together; a name that nobody knows is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, use_attribute_docstrings=True
+    )
 
 
 class UploadSettings(Part):
@@ -47,9 +79,9 @@ class RateSettings(Part):
 class PoolSettings(Part):
     """Which models listen, and how many may be held."""
 
-    serve: tuple[str, ...] = ()
+    serve: Words = ()
     """Ids of models, such as faster-whisper:whisper-tiny.en:cpu:int8; none for those of bench.toml."""
-    aliases: dict[str, str] = Field(default_factory=dict)
+    aliases: Named[str] = Field(default_factory=dict)
     """Other names of models, such as whisper-1; a checkpoint's name means its first model that can run here."""
     models: PositiveInt = 3
     """How many are held at once."""
@@ -57,10 +89,10 @@ class PoolSettings(Part):
     """How much memory they may take together; without it, four fifths of the machine's or its control group's."""
     keep_alive_s: float = 300.0
     """How long a model may be idle before it is unloaded, in seconds; below 0 for ever, 0 at once."""
-    keep_alive_s_of: dict[str, float] = Field(default_factory=dict)
+    keep_alive_s_of: Named[float] = Field(default_factory=dict)
     """The same by the model's id, where it differs."""
     replicas: PositiveInt | None = None
-    """Processes a model; without it, one a core that may be used."""
+    """Processes a model; without it, one for each core that may be used, four at most."""
     threads: PositiveInt | None = None
     """Threads a process; without it, the cores shared out among its replicas."""
     max_waiting: PositiveInt = 16
@@ -109,6 +141,7 @@ class ServerSettings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
+        allow_inf_nan=False,
         validate_default=True,
         use_attribute_docstrings=True,
     )
@@ -118,7 +151,7 @@ class ServerSettings(BaseSettings):
     port: Port = 8000
     """The port to listen on; 0 for any that is free."""
     insecure: bool = False
-    """Whether everybody who reaches the server may do everything."""
+    """Whether everybody who reaches the server may use it without a key; to administer it always needs one."""
     runs: Path = Path(RUNS)
     """The folder of the runs."""
     fixtures: Path = Path("fixtures")
@@ -131,9 +164,9 @@ class ServerSettings(BaseSettings):
     """The folder of weights and corpora; without it $MODELLAB_CACHE_DIR, else the user's."""
     database_url: SecretStr | None = None
     """The database, as postgresql+psycopg://USER:PASSWORD@HOST/NAME; without it an SQLite file in `data`."""
-    allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    allowed_hosts: Words = ("localhost", "127.0.0.1", "[::1]")
     """The names by which the server may be called, without ports; `*.example.org` for all below one."""
-    cors_origins: tuple[str, ...] = ()
+    cors_origins: Words = ()
     """Origins of pages that may ask, beside those of this machine, such as https://lab.example.org."""
     forwarded_allow_ips: str = "127.0.0.1"
     """The addresses of proxies that are believed whom they speak for."""

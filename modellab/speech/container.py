@@ -29,7 +29,7 @@ def read_container(path: Path, start_s: float, end_s: float | None) -> tuple[npt
             if not container.streams.audio:
                 raise BadAudio(f"{path} has no audio track")
             track = container.streams.audio[0]
-            pieces = list(_pieces(av, container, track, start_s, end_s))
+            pieces = list(blocks(av, container, track, start_s, end_s))
             return np.concatenate(pieces or [np.zeros((0, 1), np.float32)]), int(track.rate)
     except (av.FFmpegError, ValueError) as error:
         raise BadAudio(f"{path} is not audio that PyAV can read: {error}") from error
@@ -58,7 +58,7 @@ def _pyav(path: Path) -> Any:  # noqa: ANN401 - a module that may not be there
         raise BadAudio(f"{path}: {path.suffix} needs PyAV, which is missing: pip install 'modellab[av]'") from error
 
 
-def _pieces(
+def blocks(
     av: Any,  # noqa: ANN401
     container: Any,  # noqa: ANN401
     track: Any,  # noqa: ANN401

@@ -1,74 +1,29 @@
 """A server in this process, over a small bench in a folder of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from small_bench import write_bench
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from modellab.server.app import create_app
 from modellab.server.settings import ServerSettings
 
-MODELS = """
-schema = 1
-[checkpoints.toy]
-architecture = "whisper"
-layout = "ctranslate2"
-languages = ["*"]
-license = "MIT"
-upstream = "nobody/toy"
-revision = "1"
-files = { "model.bin" = { sha256 = "0000000000000000000000000000000000000000000000000000000000000000" } }
-sources = [{ kind = "folder", path = "nowhere" }]
-
-[checkpoints.toy-en]
-architecture = "whisper"
-layout = "ctranslate2"
-languages = ["en"]
-license = "MIT"
-upstream = "nobody/toy"
-revision = "1"
-files = { "model.bin" = { sha256 = "1111111111111111111111111111111111111111111111111111111111111111" } }
-sources = [{ kind = "folder", path = "nowhere" }]
-"""
-CORPORA = """
-schema = 1
-[corpus.silence]
-reader = "synthesis"
-description = "nobody speaks"
-license = "Apache-2.0"
-sounds = [{ id = "zeros", sound = "silence", duration_s = 1 }]
-"""
-BENCH = """
-schema = 1
-model = ["toy", "toy-en"]
-backend = ["fake"]
-device = ["cpu"]
-corpus = ["silence"]
-nonspeech_corpus = ["silence"]
-timed_corpus = ["silence"]
-[compute_type]
-default = ["float32"]
-[decode]
-beam_size = 1
-"""
-
 HOST = "http://localhost"
 
-
-def write_bench(folder: Path, options: str = "") -> Path:
-    """Write a bench of two fake models; `options` are lines for [options.fake]. Give the folder of its fixtures."""
-    fixtures = folder / "fixtures"
-    fixtures.mkdir(parents=True, exist_ok=True)
-    bench = f"{BENCH}[options.fake]\n{options}\n" if options else BENCH
-    for name, text in (("models", MODELS), ("corpora", CORPORA), ("bench", bench)):
-        (fixtures / f"{name}.toml").write_text(text)
-    return fixtures
-
-
 Settings = Callable[..., ServerSettings]
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+    """Give the lines that are logged, as their facts; nothing is printed, which is slow where a traceback is drawn."""
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        yield lines
 
 
 @pytest.fixture
@@ -82,6 +37,21 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         return ServerSettings(_env_file=None, fixtures=fixtures, **(places | changed))
 
     return make
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> ServerSettings:
+    """Give settings of a server that all tests of a file share and leave as it was, asked as often as need be."""
+    folder = tmp_path_factory.mktemp("lasting")
+    return ServerSettings(
+        _env_file=None,
+        fixtures=write_bench(folder),
+        benchmarks=folder / "benchmarks",
+        runs=folder / "runs",
+        data=folder / "data",
+        cache_dir=folder / "cache",
+        rate={"per_minute": 100_000},
+    )
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ RAISED = [
     (PoolBusy("toy is not free", retry_after_s=2.2), 503, "model_busy", "3"),
     (LoadFailed("no weights", kind="OSError", retry_after_s=0.0), 503, "model_not_loaded", "1"),
     (WorkerFailed("ended", stage="transcribe", kind="SIGKILL", log=("a secret path",)), 503, "model_failed", "1"),
-    (DatabaseUnavailable("locked"), 503, "database_unavailable", "1"),
+    (DatabaseUnavailable("a secret path: locked"), 503, "database_unavailable", "1"),
     (StoreFull("full"), 507, "disk_full", None),
     (OSError(errno.ENOSPC, "No space left"), 507, "disk_full", None),
     (Refused("no", status=429, code="too_many", retry_after_s=9), 429, "too_many", "9"),

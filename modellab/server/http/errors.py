@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from modellab.errors import ModelLabError
+from modellab.errors import DatabaseUnavailable, ModelLabError
 from modellab.server.http.problem import Problem, problem_of
 
 _log = structlog.get_logger("modellab.server")
@@ -82,6 +82,8 @@ def install(app: FastAPI) -> None:
     """Have an application answer what its routes raise, and what is wrong with a request, as problems."""
 
     async def refused(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, DatabaseUnavailable):
+            _log.error("database", reason=str(error))
         return problem_of(error).answer(request.url.path, request_id(request.scope))
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
@@ -90,6 +92,8 @@ def install(app: FastAPI) -> None:
 
     async def plain(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        if isinstance(error.__cause__, OSError):  # a form that could not be put on the disk
+            return await refused(request, error.__cause__)
         code = _CODES.get(error.status_code, "refused")
         problem = Problem(
             status=error.status_code, code=code, detail=str(error.detail), headers=dict(error.headers or {})

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from modellab.errors import (
+    BackendRaised,
     BackendUnavailable,
     BadAudio,
     BadDefinition,
@@ -26,9 +27,13 @@ from modellab.errors import (
     StoreFull,
     UnknownName,
     WorkerFailed,
+    WorkForgone,
 )
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 RETRY_S = 1.0
+EVERYWHERE = (400, 401, 403, 413, 421, 422, 429, 503)
+"""What may be answered at every path: by what a request passes before it gets there, and by a database that is gone."""
 
 _STATUS: Mapping[type[ModelLabError], tuple[int, str]] = {
     UnknownName: (404, "not_found"),
@@ -41,8 +46,8 @@ _STATUS: Mapping[type[ModelLabError], tuple[int, str]] = {
     PoolBusy: (503, "model_busy"),
     LoadFailed: (503, "model_not_loaded"),
     WorkerFailed: (503, "model_failed"),
+    WorkForgone: (408, "client_gone"),
     PoolClosed: (503, "stopping"),
-    DatabaseUnavailable: (503, "database_unavailable"),
     StoreFull: (507, "disk_full"),
 }
 
@@ -112,29 +117,38 @@ def problem_of(error: Exception) -> Problem:
             param=error.param,
             headers=_retry_after(error.retry_after_s),
         )
+    if isinstance(error, BackendRaised):
+        words = f"the model raised {error.kind} when it was asked to {error.stage}"
+        return Problem(status=500, code="model_raised", detail=words)
+    if isinstance(error, DatabaseUnavailable):  # its words say where the database is
+        words = "the database of the server cannot be used now; its log says why"
+        return Problem(status=503, code="database_unavailable", detail=words, headers=_retry_after(RETRY_S))
     for kind, (status, code) in _STATUS.items():
         if isinstance(error, kind):
             wait_s = getattr(error, "retry_after_s", RETRY_S if status == HTTPStatus.SERVICE_UNAVAILABLE else None)
             return Problem(status=status, code=code, detail=_first_line(error), headers=_retry_after(wait_s))
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if isinstance(error, OSError) and error.errno in _FULL:
         return Problem(status=507, code="disk_full", detail="the disk of the server is full")
     return Problem(status=500, code="internal", detail="something went wrong in the server; its log says what")
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Give the documentation of the errors that a path of /api may answer with."""
+    """Give the documentation of the errors that a path of /api may answer with, beside those of EVERYWHERE."""
     return {
         status: {
             "description": HTTPStatus(status).phrase,
             "content": {"application/problem+json": {"schema": ProblemBody.model_json_schema()}},
         }
-        for status in statuses
+        for status in sorted({*EVERYWHERE, *statuses})
     }
 
 
 def envelopes(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Give the documentation of the errors that a path of /v1 may answer with."""
-    return {status: {"description": HTTPStatus(status).phrase, "model": EnvelopeBody} for status in statuses}
+    """Give the documentation of the errors that a path of /v1 may answer with, beside those of EVERYWHERE."""
+    return {
+        status: {"description": HTTPStatus(status).phrase, "model": EnvelopeBody}
+        for status in sorted({*EVERYWHERE, *statuses})
+    }
 
 
 def _retry_after(seconds: float | None) -> dict[str, str]:

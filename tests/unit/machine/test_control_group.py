@@ -149,3 +149,37 @@ def test_this_machine() -> None:
     assert group is None or group.folder.is_dir()
     assert killed_on_machine() is None or killed_on_machine() >= 0
     assert ControlGroup.of(psutil.Process().pid) == group
+
+
+def test_what_is_free_until_the_nearest_limit(tmp_path: Path) -> None:
+    """Each group counts what all below it use; pages of files are free, and a group that tells nothing is left out."""
+    files = {
+        "a/memory.max": "1000\n",
+        "a/memory.current": "950\n",
+        "a/memory.stat": "anon 500\ninactive_file 50\nactive_file 100\n",
+        "a/b/memory.max": "800\n",
+        "a/b/memory.current": "300\n",
+        "a/b/c/memory.max": "10\n",
+    }
+    group = ControlGroup.of(root=tree(tmp_path, 2, "/a/b/c", files))
+    assert group is not None
+    assert group.free_bytes == 1000 - (950 - 150)
+
+
+def test_what_is_free_by_version_1(tmp_path: Path) -> None:
+    """The older interface counts in other files; a group beyond its limit has nothing free."""
+    files = {"app/memory.limit_in_bytes": "1000\n", "app/memory.usage_in_bytes": "1200\n"}
+    root = tree(tmp_path, 1, "/app", files)
+    group = ControlGroup.of(root=root)
+    assert group is not None
+    assert group.free_bytes == 0
+    stat = root / "sys/fs/cgroup/memory/app/memory.stat"
+    stat.write_text("cache 700\ntotal_inactive_file 300\ntotal_active_file 100\n")
+    assert group.free_bytes == 1000 - 800
+
+
+def test_nothing_is_known_to_be_free_without_a_limit(tmp_path: Path) -> None:
+    """Where nothing limits, what is free is the machine's to tell."""
+    group = ControlGroup.of(root=tree(tmp_path, 2, "/app", {"app/memory.max": "max\n", "app/memory.current": "5\n"}))
+    assert group is not None
+    assert group.free_bytes is None

@@ -26,6 +26,7 @@ from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.model import Model
 from modellab.measuring.worker import Worker
 from modellab.speech.audio import Audio
+from modellab.speech.transcript import Segment
 from modellab.testing import FakeBackend
 
 ROOT = Path(__file__).parents[3]
@@ -485,6 +486,42 @@ def test_an_interruption_leaves_no_process(make: MakeWorker) -> None:
     assert not kernel_lists(pid)
 
 
+# What is asked for once
+
+
+def test_an_order_may_ask_for_more(make: MakeWorker) -> None:
+    """Decode options hold for the batch that names them, and for no other."""
+    made = make({"replies": ("one two",)})
+    made.load()
+    asked, _ = made.listen([tone()], decode=DecodeOptions(timestamps="word", language="de"))
+    plain, _ = made.listen([tone()])
+    assert [word.text for word in asked[0].segments[0].words] == ["one", "two"]
+    assert (asked[0].language, plain[0].language, plain[0].segments[0].words) == ("de", None, ())
+
+
+def test_who_asks_aloud_is_told(make: MakeWorker) -> None:
+    """Each segment is told, and the transcript is as ever; one without segments is told whole."""
+    made = make({"replies": ("one", "")})
+    made.load()
+    told: list[Segment] = []
+    transcript = made.narrate(tone(), None, told.append)
+    assert tuple(told) == transcript.segments
+    assert made.narrate(tone(), None, told.append).text == ""
+    assert [segment.text for segment in told] == ["one", ""]
+
+
+def test_an_older_host_is_not_asked_for_more(make: MakeWorker, speaker: Any) -> None:
+    """A host of the first protocol hears as ever; what it would pass over is refused, and it lives on."""
+    old = {"text": "old", "language": None, "segments": []}
+    answer = {"answer": "transcribe", "transcripts": [old], "seconds": 1.0}
+    made = make(python=speaker(f"say(HELLO); say(LOADED); say({answer}); time.sleep(60)"))
+    made.load()
+    with pytest.raises(WorkerFailed, match="speaks protocol 1") as caught:
+        made.listen([tone()], decode=DecodeOptions(language="de"))
+    assert caught.value.kind == "WrongProtocol"
+    assert made.transcribe([tone()])[0].text == "old"
+
+
 # What does not speak the protocol
 
 
@@ -492,7 +529,7 @@ def test_another_version_is_refused(make: MakeWorker, speaker: Any) -> None:
     """A host of another protocol is refused with both versions and what to type, and ended."""
     python = speaker("say(HELLO | {'protocol': 99, 'news': 1}); time.sleep(60)")
     made = make(python=python)
-    with pytest.raises(WorkerFailed, match=r"modellab 0\.0\.9, which speaks protocol 99.*protocol 1\.") as caught:
+    with pytest.raises(WorkerFailed, match=r"modellab 0\.0\.9, which speaks protocol 99.*protocol 2\.") as caught:
         made.load()
     assert f"{python} -m pip install modellab==" in str(caught.value)
     assert (caught.value.kind, caught.value.stage, made.alive) == ("WrongProtocol", "start", False)
@@ -686,6 +723,7 @@ import numpy as np
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.worker import Worker
 from modellab.speech.audio import Audio
+from modellab.speech.transcript import Segment
 from modellab.testing import FakeBackend
 
 worker = Worker(blueprint=Blueprint.of("fake", FakeBackend(mishap="hangs")))

@@ -19,6 +19,7 @@ from modellab.errors import (
     PoolClosed,
     UnknownName,
     WorkerFailed,
+    WorkForgone,
     kind_of,
 )
 from modellab.machine.memory import Memory
@@ -464,6 +465,22 @@ def test_a_wish_may_be_withdrawn(pool_of) -> None:
             pool.release(ticket)
         assert pool.holding().waiting == 0
     use(pool, "a")
+
+
+def test_another_may_end_the_waiting(pool_of) -> None:
+    """Who waits for a place that another gives up is told at once; a place that is not in the line is left alone."""
+    pool = pool_of(models=1, threads=True)
+    with pool.lease("a"):
+        ticket = pool.ask("b")
+        pool.forgo(ticket)
+        with pytest.raises(WorkForgone, match="b"):
+            pool.wait(ticket, SOON_S)
+        pool.forgo(ticket)
+    lent = pool.ask("a")
+    pool.wait(lent, SOON_S)
+    pool.forgo(lent)
+    assert pool.holding().models[0].leases == 1
+    pool.release(lent)
 
 
 def test_the_load_of_who_left_is_kept(pool_of, shop) -> None:

@@ -21,7 +21,7 @@ class Replay:
     """Hears utterances of a run again, if what lies on this disk is what the run heard. Nothing is fetched for it.
 
     `fixtures` is the folder of `corpora.toml` and `conditions.toml`. Why there is no audio is told without the paths of
-    this machine: it stands on a page that is passed on.
+    this machine: it stands on pages that are passed on.
     """
 
     run: Run
@@ -30,32 +30,40 @@ class Replay:
     _read: dict[str, Mapping[str, Utterance] | BadAudio] = field(default_factory=dict, init=False)
 
     def __call__(self, record: Record) -> Audio:
-        """Give the audio that a record speaks of. A corpus is read when it is first asked for.
+        """Give the audio that a record speaks of, as `hear` does."""
+        return self.hear(record.corpus, record.utterance)
+
+    def hear(self, corpus: str, utterance: str) -> Audio:
+        """Give the audio of an utterance. A corpus is read when it is first asked for.
 
         Raises:
             BadAudio: when the corpus is not on this disk, is another revision now, or its audio cannot be read.
         """
-        if record.corpus not in self._read:
-            self._read[record.corpus] = self._utterances(record.corpus)
-        found = self._read[record.corpus]
+        if corpus not in self._read:
+            self._read[corpus] = self._utterances(corpus)
+        found = self._read[corpus]
         if isinstance(found, BadAudio):
             raise found
         try:
-            return found[record.utterance].hear()
+            return found[utterance].hear()
         except (BadAudio, KeyError) as error:
-            raise BadAudio("audio not embedded: it could not be read where this page was written") from error
+            raise BadAudio("no audio: it could not be read") from error
+
+    def knows(self, corpus: str) -> bool:
+        """Say whether a corpus was asked for before, and found."""
+        return isinstance(self._read.get(corpus), Mapping)
 
     def _utterances(self, name: str) -> Mapping[str, Utterance] | BadAudio:
         """Give a corpus by id, or why there is none, which holds for all of its utterances."""
         facts = self.run.corpora.get(name)
         if facts is None:
-            return BadAudio("audio not embedded: the run does not say which corpus this was")
+            return BadAudio("no audio: the run does not say which corpus this was")
         try:
             found = self._corpus(name, facts)
         except (ModelLabError, OSError):
-            return BadAudio(f"audio not embedded: {name} could not be read where this page was written")
+            return BadAudio(f"no audio: {name} could not be read")
         if found is None:
-            return BadAudio(f"audio not embedded: {name} was revision {facts.revision} in the run and is another now")
+            return BadAudio(f"no audio: {name} was revision {facts.revision} in the run and is another now")
         return {utterance.id: utterance for utterance in found}
 
     def _corpus(self, name: str, facts: CorpusFacts) -> Corpus | None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from modellab.commands.replay import Replay
 from modellab.corpora.registry import read_corpora
 from modellab.corpora.selection import parse_selection
 from modellab.errors import BadAudio
 from modellab.records.environment import Environment
 from modellab.records.record import Record
+from modellab.records.replay import Replay
 from modellab.records.run import CorpusFacts, Run, Session
 from modellab.speech.transcript import Transcript
 
@@ -84,7 +84,7 @@ def test_another_revision_is_not_heard(heard) -> None:
 def test_nothing_is_fetched(heard, selection, monkeypatch) -> None:
     """What is not on this disk is not fetched for a report, and the reason names no path of this machine."""
     monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("it asked the network"))
-    with pytest.raises(BadAudio, match="could not be read where this page was written") as caught:
+    with pytest.raises(BadAudio, match="no audio: c could not be read") as caught:
         heard(selection=selection)(record())
     assert "/nowhere" not in str(caught.value)
 

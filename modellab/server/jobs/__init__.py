@@ -1,0 +1,1 @@
+"""Jobs: evaluations that were asked for, who runs them, and what becomes of them."""

@@ -1,0 +1,81 @@
+"""Tracing: nothing without a collector, and no harm by one that is dead."""
+
+import socket
+import sys
+import threading
+from time import perf_counter
+
+import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+
+from modellab.errors import CannotServe
+from modellab.server.tracing import CLOSE_S, Tracing, trace_id
+
+
+def test_nobody_collects() -> None:
+    """Without an endpoint spans are nothing: no thread, no trace, no error."""
+    tracing = Tracing.to(None)
+    before = threading.active_count()
+    with tracing.running(), tracing.span("work", model="toy") as span:
+        assert not span.is_recording()
+        assert trace_id(span, None) is None
+        assert threading.active_count() == before
+
+
+def test_spans_lie_within_each_other() -> None:
+    """A span within another is its child, has its attributes, and is marked where an error leaves it."""
+    kept = InMemorySpanExporter()
+    tracing = Tracing(lambda: SimpleSpanProcessor(kept))
+    with tracing.running():
+        with tracing.span("outer") as outer, tracing.span("inner", wait_s=1.5):
+            pass
+        with pytest.raises(ValueError, match="no"), tracing.span("failed"):
+            raise ValueError("no")
+    inner, finished, failed = kept.get_finished_spans()
+    assert inner.parent is not None
+    assert inner.parent.span_id == outer.get_span_context().span_id
+    assert inner.attributes is not None
+    assert inner.attributes["wait_s"] == 1.5
+    assert finished.status.status_code is StatusCode.UNSET
+    assert failed.status.status_code is StatusCode.ERROR
+    assert trace_id(outer, None) == f"{inner.context.trace_id:032x}"
+
+
+def test_every_span_names_the_service() -> None:
+    """A collector of many services knows whose a span is."""
+    kept = InMemorySpanExporter()
+    tracing = Tracing(lambda: SimpleSpanProcessor(kept))
+    with tracing.running(), tracing.span("work"):
+        pass
+    assert kept.get_finished_spans()[0].resource.attributes["service.name"] == "modellab"
+
+
+def test_what_sends_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint without the package to speak to it is told of, with what to install, before the server starts."""
+    for missing in ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "opentelemetry.sdk.resources"):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, missing, None)
+            with pytest.raises(CannotServe, match=r"modellab\[tracing\]"):
+                Tracing.to("http://localhost:4318")
+
+
+@pytest.mark.parametrize("answers", [False, True], ids=["refuses", "hangs"])
+def test_a_dead_collector_slows_nothing(*, answers: bool) -> None:
+    """A thousand spans cost what they cost without one, whether it refuses or hangs, and the end does not wait long."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        if answers:
+            listening.listen()  # takes the connection, and never says a word
+        tracing = Tracing.to(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        with tracing.running():
+            began_s = perf_counter()
+            for _ in range(1000):
+                with tracing.span("work"):
+                    pass
+            took_s = perf_counter() - began_s
+            began_s = perf_counter()
+        closed_s = perf_counter() - began_s
+    assert took_s < 2
+    assert closed_s < CLOSE_S + 2

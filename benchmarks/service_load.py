@@ -1,4 +1,4 @@
-"""Whether a server holds out: fifty people, programs and probes at once, for a minute, on two stub models and fifty runs.
+"""Whether a server holds out: fifty people, programs and probes at once, for a minute, on two stubs and fifty runs.
 
 The pool holds one model, so that the two make room for each other all the time; rates are not limited in the first
 half and are in the second, so that both ways of saying "later" are met. What counts as failed stands in

@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[2]
 
 def test_nothing_fails_under_load() -> None:
     """A dozen people, programs and probes at once, on two models that make room for each other, meet no surprise."""
-    command = [sys.executable, "benchmarks/service_load.py", "--users", "12", "--seconds", "6"]
+    command = [sys.executable, "benchmarks/service_load.py", "--users", "12", "--seconds", "4"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert "nothing failed" in done.stdout
-    assert done.stdout.count("/v1/audio/transcriptions") >= 2
+    assert done.stderr.count("/v1/audio/transcriptions") >= 2

@@ -168,7 +168,7 @@ class Roster:
 
     def options(self, spec: ModelSpec) -> dict[str, JsonValue]:
         """Give the options of a model's backend as its records have them, without fetching its weights."""
-        described = self._built(spec, None)
+        described = self.described(spec)
         checkpoint = self.checkpoints.get(spec.checkpoint)
         weights: JsonValue = {
             "checkpoint": checkpoint.name,
@@ -180,11 +180,11 @@ class Roster:
 
     def not_honoured(self, spec: ModelSpec) -> tuple[str, ...]:
         """Give the decode options that were asked for and that a model's runtime cannot follow."""
-        return self._built(spec, None).not_honoured()
+        return self.described(spec).not_honoured()
 
-    def asked(self, spec: ModelSpec, decode: DecodeOptions) -> Backend:
-        """Give a model's backend without weights, asked to listen in another way, to see what it can follow."""
-        return self._built(spec, None).asked(decode)
+    def described(self, spec: ModelSpec) -> Backend:
+        """Give a model's backend without weights, to see what it can follow."""
+        return self._built(spec, None)
 
     def identity(self, spec: ModelSpec) -> str | None:
         """Give a hash that models share only if they write the same of the same; None where that is not known."""

@@ -303,7 +303,9 @@ def test_what_came_of_it_is_counted(start: Start) -> None:
         "wait", "model", "total",
     }  # fmt: skip
     send(client)
+    send(client, sent=b"")
     told = client.get("/metrics").text
+    assert 'modellab_decode_refusals_total{code="empty_file"} 1.0' in told
     assert f'modellab_transcriptions_total{{model="{MODEL}",outcome="done"}} 1.0' in told
     assert f'modellab_transcriptions_total{{model="{MODEL}",outcome="failed"}} 1.0' in told
     assert f'modellab_audio_seconds_total{{model="{MODEL}"}} 1.0' in told

@@ -10,7 +10,7 @@ from typing import Self, TypeAlias
 
 from anyio import CapacityLimiter
 
-from modellab.backends.base import DecodeOptions
+from modellab.backends.base import Backend, DecodeOptions
 from modellab.backends.registry import backend_names
 from modellab.backends.spec import ModelSpec, parse_spec
 from modellab.errors import BackendUnavailable, PoolBusy, UnknownName
@@ -80,6 +80,7 @@ class Listeners:
         self.threads = CapacityLimiter(settings.models * (self._replicas + settings.max_waiting))
         self._asked: dict[str, int] = {}
         self._hearings: set[Hearing] = set()
+        self._described: dict[str, Backend] = {}  # looking one up reads what is installed
         self._lock = threading.Lock()
 
     @cached_property
@@ -126,7 +127,9 @@ class Listeners:
 
     def not_honoured(self, listener: Listener, decode: DecodeOptions) -> tuple[str, ...]:
         """Give the options that a model's runtime cannot follow, of those asked for."""
-        return self.roster.asked(listener.spec, decode).not_honoured()
+        if listener.id not in self._described:
+            self._described[listener.id] = self.roster.described(listener.spec)
+        return self._described[listener.id].asked(decode).not_honoured()
 
     @contextmanager
     def attend(self, listener: Listener, audio: Audio, decode: DecodeOptions) -> Iterator[Hearing]:

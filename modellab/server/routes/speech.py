@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from modellab.errors import Refused
 from modellab.machine.clock import MONOTONIC
 from modellab.server.hearing.attendance import EventStream, Narration, heard
 from modellab.server.hearing.formats import (
@@ -121,7 +122,7 @@ async def _answer(request: Request, service: Service, model: str, file: UploadFi
     wish.refuse_odd()
     listeners = service.listeners
     listener = await run_in_threadpool(listeners.find, model)
-    audio = await service.uploads.audio_of(file.file)
+    audio = await _decoded(service, file)
     decode = wish.decode(listeners, listener, audio.duration_s)
     place = _counted(service.metrics, listener.id, listeners.attend(listener, audio, decode))
     if wish.stream:
@@ -131,6 +132,14 @@ async def _answer(request: Request, service: Service, model: str, file: UploadFi
         answer = _written(await heard(request, hearing, listeners.threads), audio, wish)
     answer.headers["Server-Timing"] = f"{hearing.timing}, total;dur={(MONOTONIC() - begun_s) * 1000:.1f}"
     return answer
+
+
+async def _decoded(service: Service, file: UploadFile) -> Audio:
+    try:
+        return await service.uploads.audio_of(file.file)
+    except Refused as error:
+        service.metrics.undecoded(error.code)
+        raise
 
 
 @contextmanager

@@ -65,7 +65,7 @@ class Rates:
         """
         url = settings.storage_url.get_secret_value()
         try:
-            storage = storage_from_string(url)
+            storage = storage_from_string(url, implementation="redispy")  # of a Redis; others know of none
             if isinstance(storage, Storage):
                 return cls(storage, settings.per_minute)
             reason = "it begins with async+, as async+redis://HOST:6379"

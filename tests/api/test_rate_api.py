@@ -248,12 +248,12 @@ def test_counts_that_cannot_be_kept_stop_nobody(settings: Any, storage: type[Gon
         ("memory://", "async\\+"),
         ("async+nobody://x", "nobody"),
         ("nonsense", "storage"),
-        ("async+redis://x", "coredis"),
+        ("async+redis://x", "redis"),
     ],
 )
 def test_a_storage_that_is_none(url: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A storage that nobody knows, or whose package is missing, is told of before the server starts."""
-    monkeypatch.setitem(sys.modules, "coredis", None)
+    monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(CannotServe, match=reason):
         Rates.of(RateSettings(storage_url=url))
 

@@ -59,10 +59,12 @@ class Listeners:
 
     def __init__(self, definitions: Definitions, settings: PoolSettings) -> None:
         self.settings = settings
+        specs = _specs(definitions, settings.serve)
+        _refuse_strangers(settings, specs)
         self._replicas = settings.replicas or min(usable_cores(), MOST_REPLICAS)
         self._threads = settings.threads or max(1, usable_cores() // self._replicas)
         self.roster = Roster(
-            specs=_specs(definitions, settings.serve),
+            specs=specs,
             checkpoints=definitions.checkpoints,
             homes=definitions.homes,
             cache=definitions.cache,
@@ -100,7 +102,8 @@ class Listeners:
         """Other names, and the ids they mean: those of the settings, and each checkpoint's for its first able model."""
         able = [listener for listener in self.by_id.values() if listener.refusal is None]
         by_checkpoint = {listener.spec.checkpoint: listener.id for listener in reversed(able)}
-        return {**by_checkpoint, **self.settings.aliases}
+        own = {name: by_checkpoint.get(meant, meant) for name, meant in self.settings.aliases.items()}
+        return {**by_checkpoint, **own}
 
     def named(self, name: str) -> Listener:
         """Give the model that a name means.
@@ -210,3 +213,18 @@ def _specs(definitions: Definitions, served: tuple[str, ...]) -> tuple[ModelSpec
         defaults.devices,
         defaults.compute_types_of,
     )
+
+
+def _refuse_strangers(settings: PoolSettings, specs: tuple[ModelSpec, ...]) -> None:
+    """Refuse settings of a model that is not offered.
+
+    Raises:
+        UnknownName: with the setting, and the nearest model that is.
+    """
+    ids, checkpoints = [spec.id for spec in specs], [spec.checkpoint for spec in specs]
+    for meant in settings.aliases.values():
+        if meant not in {*ids, *checkpoints}:
+            raise UnknownName("model", meant, (*ids, *checkpoints), "The setting pool.aliases names it.")
+    for named in settings.keep_alive_s_of:
+        if named not in ids:
+            raise UnknownName("model", named, ids, "The setting pool.keep_alive_s_of names it.")

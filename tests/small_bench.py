@@ -11,7 +11,7 @@ languages = ["*"]
 license = "MIT"
 upstream = "nobody/toy"
 revision = "1"
-files = { "model.bin" = { sha256 = "0000000000000000000000000000000000000000000000000000000000000000" } }
+files = { "model.bin" = { sha256 = "1111111111111111111111111111111111111111111111111111111111111111" } }
 sources = [{ kind = "folder", path = "nowhere" }]
 
 [checkpoints.toy-en]
@@ -21,7 +21,7 @@ languages = ["en"]
 license = "MIT"
 upstream = "nobody/toy"
 revision = "1"
-files = { "model.bin" = { sha256 = "1111111111111111111111111111111111111111111111111111111111111111" } }
+files = { "model.bin" = { sha256 = "0000000000000000000000000000000000000000000000000000000000000000" } }
 sources = [{ kind = "folder", path = "nowhere" }]
 """
 CORPORA = """

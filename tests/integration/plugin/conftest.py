@@ -11,38 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-
-MODELS = """
-schema = 1
-[checkpoints.toy-en]
-architecture = "whisper"
-layout = "ctranslate2"
-languages = ["en"]
-license = "MIT"
-upstream = "nobody/toy"
-revision = "1"
-files = { "model.bin" = { sha256 = "0000000000000000000000000000000000000000000000000000000000000000" } }
-sources = [{ kind = "folder", path = "nowhere" }]
-
-[checkpoints.toy]
-architecture = "whisper"
-layout = "ctranslate2"
-languages = ["*"]
-license = "MIT"
-upstream = "nobody/toy"
-revision = "1"
-files = { "model.bin" = { sha256 = "1111111111111111111111111111111111111111111111111111111111111111" } }
-sources = [{ kind = "folder", path = "nowhere" }]
-"""
-
-CORPORA = """
-schema = 1
-[corpus.silence]
-reader = "synthesis"
-description = "nobody speaks"
-license = "Apache-2.0"
-sounds = [{ id = "zeros", sound = "silence", duration_s = 1 }]
-"""
+from small_bench import CORPORA, MODELS
 
 BENCH = """
 schema = 1

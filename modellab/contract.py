@@ -148,12 +148,24 @@ class BackendContract:
         assert len(words) <= self.words_in_silence, said
         self._assert_within(transcript.segments, silence.duration_s)
 
+    def test_segments_are_told(self, loaded: Backend, audios: Sequence[Audio], alone: Sequence[Transcript]) -> None:
+        """Who listens along is told each segment in order, or the text where there are none, of the same transcript."""
+        told: list[Segment] = []
+        transcript = loaded.narrate(audios[0], self.language, told.append)
+        assert transcript.text == alone[0].text
+        assert _letters(segment.text for segment in told) == _letters([transcript.text])
+
     @pytest.mark.parametrize("timestamps", ["segment", "word"])
-    def test_times_are_inside_the_audio(self, audios: Sequence[Audio], timestamps: str) -> None:
-        """Segments and words follow one another within the audio; words are given, or said not to be."""
-        with replace(self.make(), decode=DecodeOptions(timestamps=timestamps)) as backend:  # type: ignore[arg-type]
+    def test_times_are_inside_the_audio(self, loaded: Backend, audios: Sequence[Audio], timestamps: str) -> None:
+        """Segments and words follow one another within the audio; words are given, or said not to be.
+
+        One that was loaded to listen in another way gives the same where it is asked for this once.
+        """
+        way = DecodeOptions(timestamps=timestamps)  # type: ignore[arg-type]
+        with replace(self.make(), decode=way) as backend:
             written = backend.transcribe(audios, self.language)
             lost = "timestamps" in backend.not_honoured()
+        assert list(loaded.asked(way).transcribe(audios, self.language)) == list(written), "asked() does not hold"
         for transcript, audio in zip(written, audios, strict=True):
             words = [word for segment in transcript.segments for word in segment.words]
             self._assert_within(transcript.segments, audio.duration_s)

@@ -1,8 +1,8 @@
 """What browsing many runs costs: making the index, keeping it in step, and a page of the list through a real server.
 
 The runs are written by the store, as a bench writes them, into a temporary folder. The pages are asked for one after
-another over one kept connection, by `modellab serve`'s application in a process of its own, warm, under orders and
-filters in turn. The baseline is what a page would cost without an index: to read and sort every run for each request.
+another over one kept connection, of a `modellab serve` in a process of its own, warm, under orders and filters in turn.
+The baseline is what a page would cost without an index: to read and sort every run for each request.
 
     python benchmarks/service_index.py [--runs N] [--requests N] [--folder PATH]
 """
@@ -11,13 +11,10 @@ import argparse
 import http.client
 import json
 import os
-import socket
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from modellab.machine.clock import MONOTONIC, timed
 from modellab.records.environment import observe
@@ -28,7 +25,7 @@ from modellab.scoring.quantile import percentile
 from modellab.server.database import Database
 from modellab.server.definitions import Definitions
 from modellab.server.library.library import Library
-from modellab.server.serving import serve
+from modellab.server.process import ServerProcess
 from modellab.server.settings import ServerSettings
 from modellab.speech.transcript import Transcript
 
@@ -83,22 +80,9 @@ def write_runs(folder: Path, count: int) -> None:
         store.close()
 
 
-def settings_in(folder: Path, port: int = 0) -> ServerSettings:
-    """Give the settings of a server over the runs in a folder; nobody is turned away for asking too often."""
-    return ServerSettings(
-        _env_file=None,
-        port=port,
-        runs=folder / "runs",
-        data=folder / "data",
-        fixtures=FIXTURES,
-        rate={"per_minute": 10_000_000},  # type: ignore[arg-type] - as pydantic reads it
-        log_level="ERROR",
-    )
-
-
 def index(folder: Path) -> tuple[float, float]:
     """Make the index of the runs, then look whether it is still right; give the seconds of both."""
-    settings = settings_in(folder)
+    settings = ServerSettings(_env_file=None, runs=folder / "runs", data=folder / "data", fixtures=FIXTURES)
     database = Database.open(settings.database.get_secret_value())
     library = Library.of(settings, Definitions.read(FIXTURES, folder / "cache"), database)
     _, rebuild_s = timed(library.rebuild)
@@ -107,32 +91,24 @@ def index(folder: Path) -> tuple[float, float]:
     return rebuild_s, refresh_s
 
 
-@contextmanager
-def server(folder: Path) -> Iterator[int]:
-    """Run a server over the runs in a process of its own; give its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    command = [sys.executable, __file__, "--serve", str(port), "--folder", str(folder)]
-    process = subprocess.Popen(command)  # noqa: S603 - our own script
-    try:
-        wait_for(port)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(30)
+def server(folder: Path) -> ServerProcess:
+    """Give a server over the runs, which turns nobody away for asking too often."""
+    settings = {"FIXTURES": str(FIXTURES), "RATE__PER_MINUTE": "10000000", "LOG_LEVEL": "ERROR"}
+    return ServerProcess(folder=folder, settings=settings)
 
 
-def wait_for(port: int) -> None:
+def wait_for(url: str) -> None:
     """Wait until a server has gone through all runs."""
     until_s = MONOTONIC() + READY_S
     while MONOTONIC() < until_s:
-        try:
-            if json.loads(get(http.client.HTTPConnection("127.0.0.1", port, timeout=10), PAGES[0]))["complete"]:
-                return
-        except OSError:
-            pass
+        if json.loads(get(connect(url), PAGES[0]))["complete"]:
+            return
     raise TimeoutError(f"the server was not ready within {READY_S:.0f} s")
+
+
+def connect(url: str) -> http.client.HTTPConnection:
+    """Give a connection to a server."""
+    return http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
 
 
 def get(connection: http.client.HTTPConnection, path: str, **headers: str) -> bytes:
@@ -145,9 +121,9 @@ def get(connection: http.client.HTTPConnection, path: str, **headers: str) -> by
     return body
 
 
-def pages(port: int, requests: int) -> tuple[list[float], list[float]]:
+def pages(url: str, requests: int) -> tuple[list[float], list[float]]:
     """Ask for pages in turn and follow their cursors, then for one that is known; give the milliseconds of each."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = connect(url)
     for path in PAGES:
         get(connection, path)
     taken_ms: list[float] = []
@@ -185,8 +161,9 @@ def measure(folder: Path, runs: int, requests: int) -> int:
     rebuild_s, refresh_s = index(folder)
     say(f"rebuild:  {rebuild_s:.1f} s, {runs / rebuild_s:.0f} runs a second")
     say(f"refresh:  {refresh_s * 1e3:.0f} ms where nothing has changed")
-    with server(folder) as port:
-        taken_ms, known_ms = pages(port, requests)
+    with server(folder) as running:
+        wait_for(running.url)
+        taken_ms, known_ms = pages(running.url, requests)
     p50, p95 = (percentile(taken_ms, fraction) or max(taken_ms) for fraction in (0.5, 0.95))
     say(
         f"page:     p50 {p50:.1f} ms, p95 {p95:.1f} ms, slowest {max(taken_ms):.1f} ms of {len(taken_ms)} warm requests"
@@ -210,11 +187,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--folder", type=Path, help="where the runs are, or are written; temporary by default")
-    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        serve(settings_in(options.folder, port=options.serve), lambda _: None)
-        return 0
     with tempfile.TemporaryDirectory(prefix="modellab-index-") as temporary:
         return measure(options.folder or Path(temporary), options.runs, options.requests)
 

@@ -27,7 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     serve.add_argument("--port", help="the port to listen on; 0 for any that is free (8000)")
     serve.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR (INFO)")
     serve.add_argument(
-        "--insecure", action="store_true", default=None, help="let everybody who reaches the server do everything"
+        "--insecure", action="store_true", default=None, help="let in whoever reaches the server, without a key"
     )
     serve.add_argument("--print-config", action="store_true", help="print the settings without secrets, and end")
     serve.set_defaults(run=_serve)

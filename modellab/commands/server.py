@@ -4,8 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +14,14 @@ from rich.text import Text
 from modellab.commands.console import console
 from modellab.commands.serve import add_places, server_installed, settings_of
 from modellab.errors import CannotServe
+from modellab.machine.clock import now_utc
 
 if TYPE_CHECKING:
-    from modellab.server.backup import Manifest
+    from modellab.server.backup.manifest import Manifest
     from modellab.server.database import Database
     from modellab.server.keys import Keys
     from modellab.server.retention import Orphan, Plan
     from modellab.server.settings import ServerSettings
-
-_now = partial(datetime.now, UTC)
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -118,15 +116,14 @@ def _config(options: argparse.Namespace) -> None:
 def _gc(options: argparse.Namespace) -> None:
     with server_installed():
         from modellab.server import retention
+        from modellab.server.disk import disk_free_bytes
+        from modellab.server.folders import remove
         from modellab.server.variables import require_runs
-    import shutil
-
     settings = settings_of(options)
     require_runs(settings)
     runs, unread = retention.scan(settings.runs)
-    free_bytes = shutil.disk_usage(settings.runs).free
-    plan = retention.plan(runs, settings.retention, free_bytes, _now())
-    orphans = tuple(retention.orphans(settings.runs, settings.data, _jobs(settings), _now()))
+    plan = retention.plan(runs, settings.retention, disk_free_bytes(settings.runs), now_utc())
+    orphans = tuple(retention.orphans(settings.runs, settings.data, _jobs(settings), now_utc()))
     _print_plan(plan, orphans)
     for line in (*unread, *plan.unmet):
         print(f"modellab: {line}", file=sys.stderr)
@@ -134,9 +131,9 @@ def _gc(options: argparse.Namespace) -> None:
     if options.dry_run:
         print(f"{_runs(len(plan.deletions))} would be deleted, {_size(plan.freed_bytes + left_bytes)} freed")
         return
-    freed = retention.apply(plan, settings.runs, _now)
+    freed = retention.apply(plan, settings.runs, now_utc)
     for orphan in orphans:
-        retention.remove(orphan.path)
+        remove(orphan.path)
     for name in freed.spared:
         print(f"modellab: {name} was spared: it was pinned or changed just now, or is gone", file=sys.stderr)
     print(f"{_runs(freed.runs)} deleted, {_size(freed.size_bytes + left_bytes)} freed")
@@ -160,7 +157,7 @@ def _print_plan(plan: "Plan", orphans: "tuple[Orphan, ...]") -> None:
     table = Table("what", "age", "size", "why", box=None)
     for deletion in plan.deletions:
         run = deletion.run
-        days = (_now() - run.created_at) / timedelta(days=1)
+        days = (now_utc() - run.created_at) / timedelta(days=1)
         table.add_row(Text(run.folder.name), f"{days:.1f} days", _size(run.size_bytes), deletion.why)
     for orphan in orphans:
         table.add_row(Text(str(orphan.path), overflow="fold"), "", _size(orphan.size_bytes), orphan.why)
@@ -169,23 +166,23 @@ def _print_plan(plan: "Plan", orphans: "tuple[Orphan, ...]") -> None:
 
 def _backup(options: argparse.Namespace) -> None:
     with server_installed():
-        from modellab.server.backup import back_up
+        from modellab.server.backup.making import back_up
         from modellab.server.variables import require_runs
     settings = settings_of(options)
     require_runs(settings)
-    manifest = back_up(settings, options.to, _now, with_secret=options.with_secret)
+    manifest = back_up(settings, options.to, now_utc, with_secret=options.with_secret)
     _tell_backup(f"backed up to {options.to} ({_size(options.to.stat().st_size)})", manifest)
 
 
 def _verify(options: argparse.Namespace) -> None:
     with server_installed():
-        from modellab.server.backup import verify
+        from modellab.server.backup.restoring import verify
     _tell_backup(f"{options.file} is whole", verify(options.file))
 
 
 def _restore(options: argparse.Namespace) -> None:
     with server_installed():
-        from modellab.server.backup import restore
+        from modellab.server.backup.restoring import restore
     settings = settings_of(options)
     runs, data = (options.into / "runs", options.into / ".modellab") if options.into else (settings.runs, settings.data)
     manifest = restore(options.file, runs, data, force=options.force)
@@ -206,7 +203,7 @@ def _tell_backup(done: str, manifest: "Manifest") -> None:
 
 
 def _create_key(options: argparse.Namespace) -> None:
-    expires_at = None if options.days is None else _now() + timedelta(days=options.days)
+    expires_at = None if options.days is None else now_utc() + timedelta(days=options.days)
     with _keys(options) as keys:
         key, plain = keys.create(options.name, options.scope or ("read", "transcribe"), expires_at)
     until = "for ever" if key.expires_at is None else f"until {key.expires_at:%Y-%m-%d %H:%M} UTC"

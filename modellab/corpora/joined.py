@@ -1,6 +1,5 @@
 """Joined: all utterances of a corpus as one long recording, with a pause between two."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import soundfile
 from modellab.errors import BadManifest
 from modellab.speech.audio import SAMPLE_RATE_HZ, Samples
 from modellab.speech.utterance import Corpus, Utterance, corpus_of
+from modellab.whole import replacing
 
 
 def join(parts: Corpus, name: str, folder: Path, pause_s: float) -> Corpus:
@@ -40,7 +40,7 @@ def join(parts: Corpus, name: str, folder: Path, pause_s: float) -> Corpus:
 
 def _written(samples: Samples, folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    path, fresh = folder / f"{name}.wav", folder / f".{name}.{os.getpid()}.new"  # another process may join it too
-    soundfile.write(fresh, samples, SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
-    fresh.replace(path)
+    path = folder / f"{name}.wav"
+    with replacing(path) as fresh:  # another process may join it too
+        soundfile.write(fresh, samples, SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
     return path

@@ -1,6 +1,5 @@
 """Sounds that the project makes itself: nobody speaks in any of them, so every word written is wrong."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from modellab.conditions.colour import pink, white
 from modellab.errors import BadDefinition
 from modellab.speech.audio import SAMPLE_RATE_HZ, Samples
 from modellab.speech.utterance import Corpus, Utterance, corpus_of
+from modellab.whole import replacing
 
 _FORMANTS_HZ = ((700, 1220, 2600), (300, 2300, 3000), (500, 900, 2400), (400, 2000, 2550))
 _SYLLABLES_PER_S = 4.0
@@ -77,9 +77,8 @@ def synthesize(sounds: Sequence[Mapping[str, Any]], name: str, folder: Path) -> 
 def _utterance(table: Mapping[str, Any], folder: Path, where: str) -> Utterance:
     made = _samples(table, f"{where}, sound {table.get('id')!r}")
     path = folder / f"{table['id']}.wav"
-    fresh = folder / f".{table['id']}.{os.getpid()}.new"  # another process may make the same corpus
-    soundfile.write(fresh, made, SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
-    fresh.replace(path)
+    with replacing(path) as fresh:  # another process may make the same corpus
+        soundfile.write(fresh, made, SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
     return Utterance(id=table["id"], audio=path, duration_s=made.size / SAMPLE_RATE_HZ, reference="")
 
 

@@ -20,6 +20,7 @@ from modellab.records.store import Store
 from modellab.verdicts.decision import Decision
 from modellab.verdicts.finding import Finding, gravest
 from modellab.verdicts.sequential import Spent
+from modellab.whole import replacing
 
 GATES = "gates"
 VERDICTS = "verdicts.json"
@@ -161,9 +162,8 @@ def plain(verdicts: Verdicts) -> dict[str, Any]:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(content + b"\n")
-    fresh.replace(path)
+    with replacing(path) as fresh:
+        fresh.write_bytes(content + b"\n")
 
 
 @cache

@@ -15,6 +15,7 @@ from modellab.measuring.crew import Crew
 from modellab.records.record import Arrangement, Record, Trial
 from modellab.records.transcripts import TranscriptCache
 from modellab.speech.utterance import Utterance
+from modellab.whole import replacing
 
 WORTHWHILE_S = 120.0  # of audio: a corpus that lasts less is heard before replicas are loaded
 SHARE = 2  # utterances of a trial, for each replica
@@ -130,9 +131,8 @@ class Arrangements:
         """Remember what was best."""
         with suppress(OSError), FileLock(self._path.with_suffix(".lock")):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._path.with_suffix(".new")
-            fresh.write_text(json.dumps(self._read() | {key: list(best)}, indent=1, sort_keys=True))
-            fresh.replace(self._path)
+            with replacing(self._path) as fresh:
+                fresh.write_text(json.dumps(self._read() | {key: list(best)}, indent=1, sort_keys=True))
 
     def _read(self) -> dict[str, list[int]]:
         try:

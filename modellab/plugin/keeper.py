@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from modellab.errors import ModelLabError
+from modellab.errors import ModelLabError, StoreFull
 from modellab.plugin.bench import Bench
 from modellab.plugin.facts import corpus_facts, inventory, model_facts, refuse_other_run
 from modellab.plugin.fixtures import NO_BUDGET, NO_CLAIM, measures
@@ -16,6 +16,7 @@ from modellab.records.run import Outcome, Session, Skipped
 from modellab.records.store import RUNS, now, point_latest
 
 _WHERE = ("--run-dir", "--resume", "--alluredir", "--basetemp")
+_FULL = f"{StoreFull.__module__}.{StoreFull.__qualname__}: "  # as pytest begins the message of one
 
 
 class Keeper:
@@ -24,7 +25,7 @@ class Keeper:
     def __init__(self, config: pytest.Config, bench: Bench) -> None:
         self._config = config
         self._bench = bench
-        self._open = False
+        self._open = self._lost = False
         self._skipped: dict[Skipped, None] = {}
         self._progress: Progress | None = None
         self._crashes: list[tuple[str, str]] = []
@@ -60,7 +61,9 @@ class Keeper:
         return ModelScheduling(config, log, [spec.id for spec in self._bench.choice.specs])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note what was skipped, and why."""
+        """Note what was skipped, and why, and whether a record was lost to a full disk."""
+        crash = getattr(report.longrepr, "reprcrash", None)
+        self._lost = self._lost or (crash is not None and _FULL in crash.message)
         model, corpus = self._pair(report.nodeid)
         if report.skipped and model and isinstance(report.longrepr, tuple):
             reason = report.longrepr[2].removeprefix("Skipped: ")
@@ -81,7 +84,7 @@ class Keeper:
         if self._open:
             cut = exitstatus not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
             stopped = bool(session.shouldstop or session.shouldfail)
-            self._close("partial" if cut or stopped else "complete")
+            self._close("partial" if cut or stopped or self._lost else "complete")
         self._bench.store.close()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

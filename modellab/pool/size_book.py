@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from threading import Lock
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from modellab.pool.size import Size
+from modellab.whole import replacing
 
 _WAIT_S = 10.0  # for other processes that write
 
@@ -57,9 +57,8 @@ class SizeBook:
             if not kept and path.exists():
                 path.replace(f"{path}.unreadable")
             book = {"schema": 1, "sizes": {**kept, key: asdict(size)}}
-            with NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8") as part:
-                part.write(json.dumps(book, indent=1))
-            Path(part.name).replace(path)
+            with replacing(path) as fresh:
+                fresh.write_text(json.dumps(book, indent=1), encoding="utf-8")
 
 
 def _size(entry: object) -> Size | None:

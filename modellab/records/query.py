@@ -1,7 +1,7 @@
 """Query: SQL over the records of many runs, read where they lie. Nothing is written and nothing else is read."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from glob import escape
@@ -41,8 +41,17 @@ class Answer:
     unread: tuple[str, ...]
 
 
-def ask(runs: Path, statement: str, *, limit: int | None = None, timeout_s: float | None = None) -> Answer:
+def ask(
+    runs: Path,
+    statement: str,
+    *,
+    limit: int | None = None,
+    timeout_s: float | None = None,
+    only: Collection[str] | None = None,
+) -> Answer:
     """Give what one SELECT over the runs of a folder gives, of its rows no more than `limit`.
+
+    `only` names the runs that are asked about, by their folders; None means all: each costs the opening of a file.
 
     The statement sees the views of VIEWS and nothing else: it is a query in brackets, which can change nothing, in a
     database in memory that opens no file but the runs' records. Where there is a `timeout_s`, the answer is whole by
@@ -53,7 +62,7 @@ def ask(runs: Path, statement: str, *, limit: int | None = None, timeout_s: floa
         BadQuery: when there are no runs, DuckDB is not installed or refuses the statement, or it needs more memory
             than MEMORY_LIMIT.
     """
-    stores = _stores(runs)
+    stores = _stores(runs, only)
     database = _open(stores)
     with _within(database, timeout_s) as late, _named():
         unread = tuple(_describe(database, stores, late))
@@ -69,11 +78,12 @@ def ask(runs: Path, statement: str, *, limit: int | None = None, timeout_s: floa
     return Answer(columns=columns, rows=rows, more=count - len(rows), passed_over=passed_over, unread=unread)
 
 
-def _stores(runs: Path) -> list[Store]:
+def _stores(runs: Path, only: Collection[str] | None) -> list[Store]:
     """Give the runs of a folder by name; links, as `latest`, name a run once more and are passed over."""
     folders = sorted(path for path in runs.glob("*/") if path.is_dir() and not path.is_symlink())
+    folders = [folder for folder in folders if only is None or folder.name in only]
     stores = [Store(folder.resolve()) for folder in folders]
-    found = [store for store in stores if store.run_path.exists() or store.records_path.exists()]
+    found = [store for store in stores if store.run_path.is_file() or store.records_path.is_file()]
     if not found:
         raise BadQuery(f"{runs} holds no runs: name the folder that they are in with --runs")
     return found
@@ -89,7 +99,7 @@ def _open(stores: Sequence[Store]) -> "DuckDBPyConnection":
         database = duckdb.connect(
             ":memory:", config={"memory_limit": MEMORY_LIMIT, "threads": usable_cores(), "temp_directory": ""}
         )
-        database.execute(_lines([store.records_path for store in stores if store.records_path.exists()]))
+        database.execute(_lines([store.records_path for store in stores if store.records_path.is_file()]))
         for view in VIEWS[:-1]:
             chosen = ", ".join(f'{column.source} AS "{column.name}"' for column in view.columns)
             database.execute(f"CREATE VIEW {view.name} AS SELECT {chosen} FROM ({_rows_of(view)})")  # noqa: S608

@@ -17,10 +17,12 @@ from modellab.records.environment import Environment
 from modellab.records.lines import Lines, Torn, reason_of
 from modellab.records.record import ColdStart, Fact, Record
 from modellab.records.run import CorpusFacts, Outcome, Run, Session, Skipped
+from modellab.whole import replacing
 
-__all__ = ["RUNS", "Line", "Store", "Torn", "new_run_folder", "now", "point_latest"]
+__all__ = ["LATEST", "RUNS", "Line", "Store", "Torn", "new_run_folder", "now", "point_latest"]
 
 RUNS = "runs"
+LATEST = "latest"
 
 Line: TypeAlias = Fact | Torn
 
@@ -117,7 +119,7 @@ class Store:
             BadRecord: when there is none, or it cannot be read.
         """
         try:
-            return _runs().validate_json(self.run_path.read_bytes())
+            return _runs().validate_json(self._description())
         except FileNotFoundError as error:
             raise BadRecord(f"{self.folder} holds no run: there is no run.json in it") from error
         except (ValidationError, BadRecord) as error:
@@ -166,10 +168,14 @@ class Store:
         """Close the file; harmless when called again."""
         self._lines.close()
 
+    def _description(self) -> bytes:
+        if not self.run_path.is_file():
+            raise FileNotFoundError(self.run_path)  # nor a pipe, which would never be read to its end
+        return self.run_path.read_bytes()
+
     def _write(self, run: Run) -> None:
-        fresh = self.run_path.with_suffix(".json.new")
-        fresh.write_bytes(_runs().dump_json(run, indent=2) + b"\n")
-        fresh.replace(self.run_path)
+        with replacing(self.run_path) as fresh:
+            fresh.write_bytes(_runs().dump_json(run, indent=2) + b"\n")
 
 
 def new_run_folder(runs: Path) -> Path:
@@ -179,7 +185,7 @@ def new_run_folder(runs: Path) -> Path:
 
 def point_latest(folder: Path) -> None:
     """Make `latest`, beside the run's folder, point at it."""
-    link, fresh = folder.parent / "latest", folder.parent / f".latest-{os.getpid()}"
+    link, fresh = folder.parent / LATEST, folder.parent / f".{LATEST}-{os.getpid()}"
     fresh.symlink_to(folder.name, target_is_directory=True)
     fresh.replace(link)
 

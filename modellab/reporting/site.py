@@ -16,6 +16,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from modellab.errors import ReportToolMissing
+from modellab.whole import replacing
 
 OLDEST_NODE = 20
 _GET_NODE = f"install Node {OLDEST_NODE} or newer, or: pip install 'modellab[node]'"
@@ -77,9 +78,8 @@ def render_allure(
         words = ("generate", "--config", "allurerc.json", "--output", str(folder / "drawn"), str(results.resolve()))
         _run((*tool.node, str(program), *words), folder, "Allure could not draw the report")
         site = _publish(folder / "drawn", output)
-        fresh = history.with_name(f"{history.name}.new")
-        shutil.copyfile(past, fresh)
-        fresh.replace(history)
+        with replacing(history) as fresh:
+            shutil.copyfile(past, fresh)
         return site
 
 

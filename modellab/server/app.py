@@ -7,12 +7,25 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from modellab.server.http import errors, headers, observe, origin, rate
-from modellab.server.routes import compare, corpora, evaluations, health, metrics, models, query, runs, speech
+from modellab.server.http import access, errors, headers, observe, origin, rate
+from modellab.server.routes import (
+    artefacts,
+    compare,
+    corpora,
+    evaluations,
+    health,
+    metrics,
+    models,
+    query,
+    runs,
+    speech,
+    utterances,
+)
 from modellab.server.service import Service
 from modellab.server.settings import ServerSettings
 
 ROUTERS = (
+    artefacts.router,
     compare.router,
     corpora.router,
     evaluations.router,
@@ -22,6 +35,7 @@ ROUTERS = (
     query.router,
     runs.router,
     speech.router,
+    utterances.router,
 )
 
 FORM_BYTES = 64 << 10  # what a form may say beside its file
@@ -49,6 +63,7 @@ def create_app(settings: ServerSettings, service: Service | None = None) -> Fast
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
         form_limits={"max_files": 1, "max_fields": 20, "max_part_size": FORM_BYTES // 2},
         lifespan=lifespan,
     )
@@ -67,6 +82,7 @@ def _wrap(app: FastAPI, service: Service) -> None:
     """
     settings = service.settings
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.uploads.max_bytes + FORM_BYTES)
+    app.add_middleware(access.Doorkeeper)
     app.add_middleware(errors.ErrorsAsProblems)
     app.add_middleware(rate.RateLimit, service=service)
     app.add_middleware(origin.SharedWithPages, settings=settings)

@@ -19,6 +19,7 @@ from typing import Literal, Self, TypeAlias, cast, get_args
 from sqlalchemy import Column, Row, String, Table, insert, select, update
 
 from modellab.errors import BadDefinition, CannotServe, DatabaseUnavailable, Refused, UnknownName
+from modellab.machine.clock import now_utc
 from modellab.server.database import METADATA, Database
 from modellab.server.settings import ServerSettings
 
@@ -72,15 +73,6 @@ class Key:
     def prefix(self) -> str:
         """The beginning of what its owner keeps."""
         return f"mlab_{self.id}"
-
-    def may(self, scope: Scope) -> bool:
-        """Say whether it may do something; who may administer may do everything."""
-        return scope in self.scopes or "admin" in self.scopes
-
-
-def now_utc() -> datetime:
-    """Give the time."""
-    return datetime.now(UTC)
 
 
 class Keys:

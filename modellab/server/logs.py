@@ -19,6 +19,9 @@ _SECRETS = (
 _SECRET_NAMES = frozenset({"authorization", "x-api-key", "api_key", "cookie", "password", "secret", "token"})
 _PRIVATE_NAMES = frozenset({"transcript", "text", "prompt", "reference", "filename", "file_name", "query_string"})
 
+_OF_LINES = frozenset({"exception", "stack"})
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
 
 def configure(level: str, form: Literal["json", "console"], stream: TextIO = sys.stderr) -> None:
     """Have everything that is logged in this process, by whatever library, written as one line each.
@@ -42,7 +45,11 @@ def configure(level: str, form: Literal["json", "console"], stream: TextIO = sys
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    plain: Processor = structlog.dev.ConsoleRenderer(colors=False)
+    written: list[Processor] = (
+        [structlog.processors.JSONRenderer()]
+        if form == "json"
+        else [spelt_out, structlog.dev.ConsoleRenderer(colors=False)]
+    )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -50,7 +57,7 @@ def configure(level: str, form: Literal["json", "console"], stream: TextIO = sys
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 discreet,
-                structlog.processors.JSONRenderer() if form == "json" else plain,
+                *written,
             ],
         )
     )
@@ -70,6 +77,16 @@ def discreet(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         for name, value in event.items()
         if debugging or name.lower() not in _PRIVATE_NAMES
     }
+
+
+def spelt_out(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Write out what a terminal would obey, such as the escape that begins a colour; a traceback keeps its lines."""
+    return {name: _spelt(value, name) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _spelt(text: str, name: str) -> str:
+    kept = "\n" if name in _OF_LINES else ""
+    return _CONTROL.sub(lambda found: found[0] if found[0] == kept else repr(found[0])[1:-1], text)
 
 
 def _masked(value: Any) -> Any:  # noqa: ANN401 - whatever is logged

@@ -66,6 +66,7 @@ class Readiness:
         readiness = cls()
         readiness.add("database", database_answers(database))
         readiness.add("runs", folder_writable(settings.runs))
+        readiness.add("data", folder_writable(settings.data))
         readiness.add("disk", disk_free(settings.runs, settings.min_free_bytes))
         readiness.add("memory", memory_free())
         readiness.add("models", pool_open(holding))
@@ -144,11 +145,10 @@ def database_answers(database: Database) -> Check:
 
 
 def folder_writable(folder: Path) -> Check:
-    """Check that a file can be written into a folder, which is made where it is missing."""
+    """Check that a file can be written into a folder. One that is gone is not made anew: a disk may belong there."""
 
     def check() -> str | None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.write(b"?")
                 file.flush()

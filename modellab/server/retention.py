@@ -13,16 +13,13 @@ from filelock import FileLock, Timeout
 from ulid import ULID
 
 from modellab.errors import BadRecord
-from modellab.records.store import Store, point_latest
+from modellab.records.store import LATEST, Store, point_latest
+from modellab.server.folders import RESTORING, TRASH, run_names
 from modellab.server.library.labels import Labels
 from modellab.server.settings import RetentionSettings
 
 QUIET = timedelta(hours=1)
 """What has changed within this time may be in use, and stays."""
-
-TRASH = ".trash"
-RESTORING = ".restoring"
-LATEST = "latest"
 
 _BLOCK_BYTES = 512
 
@@ -111,7 +108,7 @@ def plan(runs: Iterable[Kept], bounds: RetentionSettings, free_bytes: int, now: 
 def scan(root: Path) -> tuple[tuple[Kept, ...], tuple[str, ...]]:
     """Give the runs of a folder, and for each that cannot be read, and is left alone, a line that says why."""
     kept, unread = [], []
-    for folder in _folders(root):
+    for folder in (root.resolve() / name for name in run_names(root)):
         try:
             run = _kept(folder)
         except (BadRecord, OSError) as error:
@@ -144,9 +141,8 @@ def orphans(root: Path, data: Path, jobs: Collection[str], now: datetime) -> Ite
     """Give what lies about in the folders of the runs and of the server; `jobs` are the ids of those there are."""
     places = (
         (root, f"{TRASH}/*", "of a run that was deleted", timedelta.min),
-        (root, ".latest-*", "a link that was never put in place", QUIET),
+        (root, f".{LATEST}-*", "a link that was never put in place", QUIET),
         (root, "*/*.new", "never finished", QUIET),
-        (root, "*/.labels.json.*", "never finished", QUIET),
         (root, RESTORING, "of a restoration that was cut short", QUIET),
         (data, RESTORING, "of a restoration that was cut short", QUIET),
         (data, "*.new", "never finished", QUIET),
@@ -159,14 +155,6 @@ def orphans(root: Path, data: Path, jobs: Collection[str], now: datetime) -> Ite
     for path in sorted(data.glob("jobs/*.log*")):
         if path.name.partition(".")[0] not in jobs and now - _changed(path.lstat()) >= QUIET:
             yield Orphan(path=path, size_bytes=_size(path), why="the log of a job that is gone")
-
-
-def remove(path: Path) -> None:
-    """Delete a file, a link or a folder with all that is in it; what is gone already is fine."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 class _Tally:
@@ -205,13 +193,6 @@ class _Tally:
         if bounds.min_free_bytes is not None:
             words = f"{self._free_bytes} bytes of the disk will be free, {bounds.min_free_bytes} are asked for"
             yield "free disk", self._free_bytes < bounds.min_free_bytes, words
-
-
-def _folders(root: Path) -> Iterator[Path]:
-    """Give the folders that may be runs. A link is none: what it leads to is not ours."""
-    with os.scandir(root) as entries:
-        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    return (root.resolve() / name for name in sorted(names) if not name.startswith("."))
 
 
 def _kept(folder: Path) -> Kept | None:

@@ -33,6 +33,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
     def make(**changed: Any) -> ServerSettings:
         fixtures = changed.pop("fixtures", None) or write_bench(tmp_path)
+        (tmp_path / "runs").mkdir(exist_ok=True)
         places = {"runs": tmp_path / "runs", "data": tmp_path / "data", "cache_dir": tmp_path / "cache"}
         return ServerSettings(_env_file=None, fixtures=fixtures, **(places | changed))
 

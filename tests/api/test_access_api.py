@@ -10,9 +10,10 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.testclient import TestClient
 
+from modellab.machine.clock import now_utc
 from modellab.server.app import create_app
 from modellab.server.http.access import client_of, needs
-from modellab.server.keys import SCOPES, Keys, now_utc
+from modellab.server.keys import SCOPES, Keys
 from modellab.server.service import Service
 from modellab.server.settings import ServerSettings
 

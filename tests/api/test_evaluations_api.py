@@ -14,11 +14,14 @@ from fastapi.testclient import TestClient
 from small_bench import write_bench
 
 from modellab.server.app import create_app
+from modellab.server.jobs import jobs
+from modellab.server.jobs.command import environment
 from modellab.server.settings import JobSettings, ServerSettings
 
 HOST = "http://localhost"
 PATIENCE_S = 60.0
 UTTERANCES = 12
+SPARED = "-p no:schemathesis -p no:locust"
 UNKNOWN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 CLAIMS = """
 import pytest
@@ -53,17 +56,21 @@ def _interruptible() -> Iterator[None]:
 
 
 @pytest.fixture
-def bench(settings: Callable[..., ServerSettings], tmp_path: Path) -> Bench:
-    """Give settings of a server over a bench with one claim, whose models take so long for an utterance."""
+def bench(settings: Callable[..., ServerSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Give settings of a server over a bench with one claim, whose models take so long for an utterance.
 
-    def make(seconds: float = 0.0, claims: str = CLAIMS, **jobs: Any) -> ServerSettings:
+    Its children leave those plugins out that no evaluation needs, and that take a second to import.
+    """
+    monkeypatch.setattr(jobs, "environment", lambda: environment() | {"PYTEST_ADDOPTS": SPARED})
+
+    def make(seconds: float = 0.0, claims: str = CLAIMS, **limits: Any) -> ServerSettings:
         fixtures = write_bench(tmp_path, f"seconds_per_audio = {seconds}")
         for name, text in (("corpora", CORPORA), ("budgets", BUDGETS), ("conditions", CONDITIONS)):
             (fixtures / f"{name}.toml").write_text(text)
         benchmarks = tmp_path / "benchmarks"
         benchmarks.mkdir(exist_ok=True)
         (benchmarks / "test_claims.py").write_text(claims)
-        return settings(fixtures=fixtures, benchmarks=benchmarks, jobs=JobSettings(**jobs))
+        return settings(fixtures=fixtures, benchmarks=benchmarks, jobs=JobSettings(**limits))
 
     return make
 
@@ -191,6 +198,33 @@ def test_a_running_evaluation_is_cancelled(bench: Bench) -> None:
     assert json.loads((settings.runs / job["id"] / "run.json").read_text())["sessions"][0]["outcome"] == "partial"
 
 
+FULL = """
+import pytest
+from modellab.errors import StoreFull
+
+pytestmark = pytest.mark.accuracy
+
+
+def test_heard(model, corpus, listen):
+    listen(model, corpus)
+    raise StoreFull("the disk took only part of a line")
+"""
+
+
+def test_an_evaluation_whose_records_found_no_room_has_failed(bench: Bench) -> None:
+    """What could not be recorded whole is not complete, whatever its verdict; its run says so too."""
+    settings = bench(claims=FULL)
+    with serving(settings) as client:
+        job = ask(client, limit=1, label="full", tags=["disk"])
+        ended = events_of(client, job["id"])[-1]
+        last_lines = state_of(client, job["id"])["last_lines"]
+    assert (ended["state"], ended["verdict"]) == ("failed", None)
+    assert "see that the disk has room" in ended["reason"]
+    assert any("StoreFull" in line for line in last_lines)
+    assert json.loads((settings.runs / job["id"] / "run.json").read_text())["sessions"][0]["outcome"] == "partial"
+    assert json.loads((settings.runs / job["id"] / "labels.json").read_text())["label"] == "full"
+
+
 @pytest.fixture
 def idle(bench: Bench) -> TestClient:
     """Give a client of a server that takes orders and runs none."""
@@ -234,6 +268,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"models": ["toy"] * 65}, "body.models"),
     ({"label": "a\nb"}, "body.label"),
     ({"tags": ["\0"]}, "body.tags"),
+    ({"tags": [" "]}, "body.tags"),
     ({"workers": 4}, "body.workers"),
 ]
 

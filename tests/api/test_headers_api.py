@@ -59,10 +59,10 @@ def app(lasting: ServerSettings) -> FastAPI:
     app = create_app(lasting)
     for prefix in ("/api", "/v1"):
         for name, error in RAISED.items():
-            app.get(f"{prefix}/raise/{name}")(raising(error))
-        app.get(f"{prefix}/read")(empty)
+            app.get(f"{prefix}/raise/{name}", name=f"{prefix}-{name}")(raising(error))
+        app.get(f"{prefix}/read", name=f"{prefix}-read")(empty)
     for name, given in GIVEN.items():
-        app.get(f"/api/{name}", response_class=Response)(given)
+        app.get(f"/api/{name}", response_class=Response, name=name)(given)
     app.post("/api/write")(empty)
 
     @app.get("/api/number/{number}")

@@ -18,7 +18,7 @@ from modellab.server.app import create_app
 from modellab.server.readiness import CACHED_S, Readiness, memory_free
 
 HOST = "http://localhost"
-NAMES = {"database", "runs", "disk", "memory", "models"}
+NAMES = {"database", "runs", "data", "disk", "memory", "models"}
 
 
 class Clock:
@@ -115,7 +115,6 @@ def nobody() -> Iterator[None]:
 def test_the_runs_cannot_be_written(app: FastAPI, client: TestClient, tmp_path: Path) -> None:
     """A folder that is for reading only is told of, without where it is."""
     runs = tmp_path / "runs"
-    runs.mkdir()
     runs.chmod(0o555)
     with nobody():
         found = reasons(client)
@@ -127,8 +126,21 @@ def test_the_runs_cannot_be_written(app: FastAPI, client: TestClient, tmp_path: 
 
 def test_the_runs_are_no_folder(client: TestClient, tmp_path: Path) -> None:
     """A file where the folder of the runs should be is told of."""
+    (tmp_path / "runs").rmdir()
     (tmp_path / "runs").write_text("")
     assert "cannot be written to" in str(reasons(client)["runs"])
+
+
+def test_the_runs_are_gone_for_a_while(client: TestClient, tmp_path: Path, clock: Clock) -> None:
+    """A folder that vanishes is told of until it is back: nobody makes an empty one where a disk belongs."""
+    (tmp_path / "runs").rename(tmp_path / "away")
+    assert "No such file or directory" in str(reasons(client)["runs"])
+    clock.now_s += CACHED_S
+    assert set(reasons(client)) == {"runs"}
+    assert not (tmp_path / "runs").exists()
+    (tmp_path / "away").rename(tmp_path / "runs")
+    clock.now_s += CACHED_S
+    assert reasons(client) == {}
 
 
 def test_the_disk_is_nearly_full(settings: Any) -> None:

@@ -48,6 +48,16 @@ def test_a_question_is_answered(ask: Ask, runs: Path) -> None:
     assert ask("SELECT id, outcome FROM runs", limit=1).json()["rows"][0][1] == "complete"
 
 
+def test_a_question_about_some_runs(client: TestClient, ask: Ask, runs: Path) -> None:
+    """Only the runs that are named are read; one that nobody knows is a 404."""
+    client.app.state.service.library.refresh()
+    named = [run["id"] for run in client.get("/api/runs").json()["runs"] if run["folder"] == "two"]
+    counted = "SELECT run, count(*) FROM records GROUP BY run"
+    assert ask(counted, runs=named).json()["rows"] == [["two", 3]]
+    assert ask(counted, runs=["01ARZ3NDEKTSV4RRFFQ69G5FAV"]).status_code == 404
+    assert ask(counted, runs=["../two"]).status_code == 422
+
+
 def test_values_that_json_lacks(ask: Ask, runs: Path) -> None:
     """What is no number is absent; times, decimals and bytes are text; lists and maps are what they are."""
     row = (

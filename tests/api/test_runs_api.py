@@ -80,7 +80,8 @@ def test_a_run_is_listed_with_its_facts(listed: Callable[..., Any], runs: Path) 
     del told["size_bytes"], told["records_bytes"]
     assert told == {
         "id": run.id, "folder": "first", "created_at": "2026-03-01T10:00:00+00:00", "state": "complete",
-        "models": [MODEL], "corpora": [CORPUS], "languages": ["en"], "utterances": 3, "pinned": False, "tags": [],
+        "models": [MODEL], "corpora": [CORPUS], "languages": ["en"], "utterances": 3, "pinned": False,
+        "label": "", "tags": [],
     }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The service keeps its own word: whatever is asked, it answers with what its OpenAPI document says it may."""
 
+import re
 from typing import Any
 
 import pytest
@@ -54,6 +55,18 @@ def test_no_answer_is_a_surprise(app: FastAPI) -> None:
     schema = schemathesis.openapi.from_asgi("/api/openapi.json", app)
     faults = [fault for found in schema.get_all_operations() if (fault := _fault(found.ok()))]
     assert not faults, "\n\n".join(faults)
+
+
+def test_every_operation_has_a_name_of_its_own(app: FastAPI) -> None:
+    """What is made of the document calls operations and bodies by names that people would have given them."""
+    document = app.openapi()
+    names = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+    assert "list_runs" in names
+    assert len(names) == len(set(names)) >= 29
+    odd = [
+        name for name in (*names, *document["components"]["schemas"]) if not re.fullmatch(r"[A-Za-z]+(_[a-z]+)*", name)
+    ]
+    assert not odd, "two of a name, told apart by their modules"
 
 
 def _fault(operation: Any) -> str:

@@ -213,7 +213,7 @@ Start = Callable[[float], Running]
 def start(tmp_path: Path, settings: Callable[[], ServerSettings]) -> Iterator[Start]:
     """Start servers of a small bench, told how long they may drain."""
     assert settings().fixtures.is_dir()
-    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs").mkdir(exist_ok=True)
     (tmp_path / "script.py").write_text(SCRIPT)
     started: list[Running] = []
 

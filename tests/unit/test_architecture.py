@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "modellab"
 
 # Lowest first. A room imports from itself and from the rows above it in this list; never from another on its own row.
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors",),
+    ("errors", "whole"),
     ("speech",),
     ("scoring",),
     ("sources",),
@@ -39,7 +39,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
 ROW_OF = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 
 # Rooms that may import less than what stands above them: the values of an old run are enough to report on it.
-NARROWER = {"reporting": {"errors", "speech", "scoring", "backends", "records", "verdicts"}}
+NARROWER = {"reporting": {"errors", "whole", "speech", "scoring", "backends", "records", "verdicts"}}
 
 SHARED_AMONG_BACKENDS = {"base", "device", "registry", "requirement", "spec"}
 RUNTIMES = {"torch", "whisper", "faster_whisper", "ctranslate2", "transformers", "_pywhispercpp"}

@@ -83,10 +83,10 @@ class Narration:
 
     async def end(self) -> None:
         """Give up what is not done, wait until it is, and leave the place."""
-        self._hearing.forgo()
-        with suppress(ModelLabError):
-            await self._work
-        self._stack.close()
+        with self._stack:
+            self._hearing.forgo()
+            with suppress(ModelLabError):
+                await self._work
 
 
 class EventStream(StreamingResponse):

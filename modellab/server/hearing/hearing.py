@@ -42,6 +42,7 @@ class Hearing:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _forgone: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
     _ticket: Ticket[Team] | None = field(default=None, init=False, repr=False)
+    _team: Team | None = field(default=None, init=False, repr=False)
     _worker: Worker | None = field(default=None, init=False, repr=False)
 
     def listen(self, tell: Callable[[Segment], None] | None = None) -> Transcript:
@@ -53,7 +54,7 @@ class Hearing:
         """
         asked_s = self.clock()
         try:
-            with self._lent() as team, team.borrow(self._left_s(asked_s)) as worker, self._at_work(worker):
+            with self._lent() as team, self._borrowed(team, self._left_s(asked_s)) as worker, self._at_work(worker):
                 self.waited_s = self.clock() - asked_s
                 return self._heard(worker, tell)
         except WorkForgone:
@@ -72,6 +73,8 @@ class Hearing:
             self._forgone.set()
             if self._worker:
                 self._worker.kill()
+            elif self._team:
+                self._team.stir()
             elif self._ticket:
                 self.pool.forgo(self._ticket)
 
@@ -107,6 +110,14 @@ class Hearing:
             yield self.pool.wait(ticket, self.wait_s)
         finally:
             self.pool.release(ticket)
+
+    @contextmanager
+    def _borrowed(self, team: Team, timeout_s: float) -> Iterator[Worker]:
+        """Borrow a process; `forgo` ends the wait for one."""
+        with self._lock:
+            self._team = team
+        with team.borrow(timeout_s, self._forgone.is_set) as worker:
+            yield worker
 
     @contextmanager
     def _at_work(self, worker: Worker) -> Iterator[None]:

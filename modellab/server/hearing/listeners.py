@@ -79,7 +79,9 @@ class Listeners:
             sizes=SizeBook(path=definitions.cache / f"sizes-of-{self._replicas}.json"),
             max_waiting=settings.max_waiting * settings.models,
         )
-        self.threads = CapacityLimiter(settings.models * (self._replicas + settings.max_waiting))
+        most_lent = settings.models * (self._replicas + settings.max_waiting)
+        most_in_line = settings.models * settings.max_waiting
+        self.threads = CapacityLimiter(most_lent + most_in_line + 1)  # the last one is for whom the line has no place
         self._asked: dict[str, int] = {}
         self._hearings: set[Hearing] = set()
         self._described: dict[str, Backend] = {}  # looking one up reads what is installed

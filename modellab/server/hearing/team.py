@@ -1,11 +1,12 @@
 """Team: replicas of one model, each in a process of its own, lent one at a time."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from modellab.errors import PoolBusy, WorkerError
+from modellab.errors import PoolBusy, WorkForgone
+from modellab.machine.clock import MONOTONIC
 from modellab.machine.memory import Memory
 from modellab.measuring.worker import Worker
 
@@ -20,14 +21,14 @@ class Team:
         self._workers = tuple(workers)
         self._idle: list[Worker] = []
         self._changed = threading.Condition()
-        self._reviving = 0
+        self._away = 0  # lent, or being loaded anew
         self._open = False
 
     @property
     def alive(self) -> bool:
-        """Whether one of its processes runs, or is started anew."""
+        """Whether one of its processes runs, or is started anew; one that dies while it is lent will be."""
         with self._changed:
-            return self._open and (self._reviving > 0 or any(worker.alive for worker in self._workers))
+            return self._open and (self._away > 0 or any(worker.alive for worker in self._idle))
 
     @property
     def pid(self) -> int | None:
@@ -38,7 +39,7 @@ class Team:
         """Start all processes at once, and load the model in each; raises what `Worker.load` raises."""
         try:
             with ThreadPoolExecutor(len(self._workers)) as threads:
-                list(threads.map(Worker.load, self._workers))
+                list(threads.map(lambda worker: worker.load(), self._workers))
         except BaseException:
             self.close()
             raise
@@ -64,48 +65,60 @@ class Team:
         )
 
     @contextmanager
-    def borrow(self, timeout_s: float) -> Iterator[Worker]:
+    def borrow(self, timeout_s: float, gone: Callable[[], bool] = lambda: False) -> Iterator[Worker]:
         """Lend an idle worker.
 
         Raises:
             PoolBusy: when none is idle within `timeout_s`, or the team is closed.
+            WorkForgone: when the borrower is `gone`, which is asked at each `stir`, and none is idle.
         """
-        worker = self._take(timeout_s)
+        end_s = MONOTONIC() + timeout_s
+        while not (worker := self._take(end_s, gone)).alive:
+            self._give_back(worker)  # it died while nobody used it
         try:
             yield worker
         finally:
             self._give_back(worker)
 
-    def _take(self, timeout_s: float) -> Worker:
+    def stir(self) -> None:
+        """Have all who wait for a worker see whether they still want one."""
         with self._changed:
-            self._changed.wait_for(lambda: self._idle or not self._open, timeout_s)
+            self._changed.notify_all()
+
+    def _take(self, end_s: float, gone: Callable[[], bool]) -> Worker:
+        with self._changed:
+            self._changed.wait_for(lambda: self._idle or not self._open or gone(), max(0.0, end_s - MONOTONIC()))
+            if not self._idle and gone():
+                raise WorkForgone("nobody waits for the model any more")
             if not self._idle:
-                raise PoolBusy(f"no process of the model was free within {timeout_s:g} s", retry_after_s=1.0)
+                raise PoolBusy("no process of the model was free in time", retry_after_s=1.0)
+            self._away += 1
             return self._idle.pop()
 
     def _give_back(self, worker: Worker) -> None:
         if worker.alive:
             self._rest(worker)
             return
-        with self._changed:
-            self._reviving += 1
-        threading.Thread(target=self._revive, args=(worker,), name="modellab-team", daemon=True).start()
+        try:
+            threading.Thread(target=self._revive, args=(worker,), name="modellab-team", daemon=True).start()
+        except RuntimeError:  # this process may have no more threads; nobody shall wait in vain
+            self._revive(worker)
 
     def _revive(self, worker: Worker) -> None:
         """Load a worker that died; one that cannot be loaded is left out until the whole team is loaded anew."""
         try:
             worker.load()
-            self._rest(worker)
-        except WorkerError:
+        except Exception:  # noqa: BLE001 - whatever it was, nobody shall wait for it
             with self._changed:
-                self._open = self._reviving > 1 or any(each.alive for each in self._workers)
-        finally:
-            with self._changed:
-                self._reviving -= 1
+                self._away -= 1
+                self._open = self._open and (self._away > 0 or any(each.alive for each in self._idle))
                 self._changed.notify_all()
+        else:
+            self._rest(worker)
 
     def _rest(self, worker: Worker) -> None:
         with self._changed:
+            self._away -= 1
             if self._open:
                 self._idle.append(worker)
                 self._changed.notify()

@@ -8,12 +8,17 @@ from typing import Any
 import structlog
 from fastapi import Depends, Request
 from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Connection
 
 from modellab.errors import CannotServe, Refused
 from modellab.server.aside import aside
+from modellab.server.http.headers import WRITES
+from modellab.server.http.problem import RETRY_S
 from modellab.server.keys import Scope, is_loopback
 from modellab.server.service import Service, service_of
 
+PROBES = frozenset({"/health", "/api/health", "/metrics"})
 ANYBODY: frozenset[Scope] = frozenset({"read", "transcribe", "evaluate"})
 NOBODY: frozenset[Scope] = frozenset()
 
@@ -53,8 +58,26 @@ def needs(scope: Scope) -> Any:  # noqa: ANN401 - what FastAPI takes for a depen
     return Depends(admitted)
 
 
-async def admit(request: Request, scope: Scope) -> Principal:
-    """Give who sent a request, where they have a scope.
+def is_probe(path: str) -> bool:
+    """Say whether a path is for whoever watches a server: health and metrics are asked for without a key and a rate."""
+    return path in PROBES or path.startswith("/health/")
+
+
+class Doorkeeper:
+    """Lets nobody write who may do nothing at all: FastAPI reads a body before it asks who sent it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Pass a request on; raises what `admit` does."""
+        if scope["type"] == "http" and scope["method"] in WRITES and not is_probe(scope["path"]):
+            await admit(Request(scope))
+        await self.app(scope, receive, send)
+
+
+async def admit(request: Request, scope: Scope | None = None) -> Principal:
+    """Give who sent a request, where they have a scope; without one, where they have any.
 
     Raises:
         Refused: with status 401 where a key is needed, 403 where it lacks the scope, 503 where none can be checked.
@@ -63,7 +86,7 @@ async def admit(request: Request, scope: Scope) -> Principal:
     service = service_of(request)
     try:
         principal = await principal_of(service, request.scope)
-        if not principal.may(scope):
+        if not (principal.may(scope) if scope else principal.scopes):
             raise _refusal(principal, scope)
     except Refused as error:
         service.metrics.shut_out(error.code)
@@ -84,7 +107,8 @@ async def principal_of(service: Service, scope: MutableMapping[str, Any]) -> Pri
             state["principal"] = await aside(lambda: _principal(service, scope))
         except CannotServe as error:
             _log.error("keys cannot be checked", reason=str(error))
-            state["stranger"] = Refused("keys cannot be checked now", status=503, code="keys_unavailable")
+            words = "keys cannot be checked now"
+            state["stranger"] = Refused(words, status=503, code="keys_unavailable", retry_after_s=RETRY_S)
         except Exception as error:  # noqa: BLE001 - raised below, however often it is asked
             state["stranger"] = error
     if "stranger" in state:
@@ -132,18 +156,18 @@ def _open(service: Service, scope: MutableMapping[str, Any]) -> bool:
 
 
 def _near(scope: MutableMapping[str, Any]) -> bool:
-    """Say whether a request was sent on this machine: a proxy on it speaks for others."""
+    """Say whether a request was sent on this machine: a proxy on it speaks for others, even where it names nobody."""
     host = scope["client"][0] if scope.get("client") else "localhost"
     try:
         ip_address(host)
     except ValueError:
-        return True
+        return "x-forwarded-for" not in Headers(scope=scope)
     return is_loopback(host)
 
 
-def _refusal(principal: Principal, scope: Scope) -> Refused:
+def _refusal(principal: Principal, scope: Scope | None) -> Refused:
+    may = f" that may {scope}" if scope else ""
     if principal.key_id is None:
-        return Refused(
-            f"this needs a key that may {scope}: send it as `Authorization: Bearer mlab_...`", status=401, code="no_key"
-        )
+        words = f"this needs a key{may}: send it as `Authorization: Bearer mlab_...`"
+        return Refused(words, status=401, code="no_key")
     return Refused(f"the key mlab_{principal.key_id} may not {scope}", status=403, code="missing_scope")

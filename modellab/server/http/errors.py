@@ -1,6 +1,7 @@
 """Errors: every error that leaves the application does so as a problem, whoever raised it."""
 
 from collections.abc import MutableMapping
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -37,9 +38,11 @@ class ErrorsAsProblems:
         except Exception as error:
             if answer.begun:
                 raise
-            if not isinstance(error, ModelLabError):
+            problem = problem_of(error)
+            if not isinstance(error, ModelLabError) and problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 _log.exception("unforeseen", path=scope["path"])
-            await answer.replace(problem_of(error))
+            _tell_of_database(error)
+            await answer.replace(problem)
 
 
 class _Answer:
@@ -67,6 +70,11 @@ class _Answer:
         await problem.answer(self._scope["path"], request_id(self._scope))(self._scope, self._receive, self._send)
 
 
+def _tell_of_database(error: Exception) -> None:
+    if isinstance(error, DatabaseUnavailable):
+        _log.error("database", reason=str(error))
+
+
 def _plain_error(message: Message) -> bool:
     kind = next((value for name, value in message["headers"] if name.lower() == b"content-type"), b"")
     return message["status"] >= 400 and kind.startswith(b"text/plain")  # noqa: PLR2004 - the first of the errors
@@ -82,8 +90,7 @@ def install(app: FastAPI) -> None:
     """Have an application answer what its routes raise, and what is wrong with a request, as problems."""
 
     async def refused(request: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, DatabaseUnavailable):
-            _log.error("database", reason=str(error))
+        _tell_of_database(error)
         return problem_of(error).answer(request.url.path, request_id(request.scope))
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:

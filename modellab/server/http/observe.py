@@ -29,6 +29,7 @@ _INTERNAL = 500
 class _Seen:
     """What passed so far of one request: sizes in bytes; the status is None before an answer begins."""
 
+    unread: bool
     status: int | None = None
     received_bytes: int = 0
     sent_bytes: int = 0
@@ -44,7 +45,8 @@ class _Seen:
 class Observe:
     """Gives each request an id, its own where it has a sane one, and tells of it once: by its route, never its query.
 
-    The id, and that of the trace it belongs to, stand in every line that is logged on its behalf.
+    The id, and that of the trace it belongs to, stand in every line that is logged on its behalf. One that is answered
+    before all that it sends was read is the last of its connection: the rest would be read for nothing, without end.
     """
 
     def __init__(self, app: ASGIApp, service: Service, clock: Clock = MONOTONIC) -> None:
@@ -55,7 +57,8 @@ class Observe:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers, seen, began_s = Headers(scope=scope), _Seen(), self._clock()
+        headers, began_s = Headers(scope=scope), self._clock()
+        seen = _Seen(unread=_has_body(headers))
         id = _request_id(headers)  # noqa: A001 - what it is
         scope.setdefault("state", {})["request_id"] = id
         method = scope["method"] if scope["method"] in METHODS else "OTHER"
@@ -64,12 +67,16 @@ class Observe:
             message = await receive()
             seen.gone = seen.gone or message["type"] == "http.disconnect"
             seen.received_bytes += len(message.get("body", b""))
+            seen.unread = seen.unread and message.get("more_body", False)
             return message
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen.status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = id
+                told = MutableHeaders(scope=message)
+                told["X-Request-ID"] = id
+                if seen.unread:
+                    told["Connection"] = "close"
             seen.sent_bytes += len(message.get("body", b""))
             await send(message)
 
@@ -96,6 +103,10 @@ class Observe:
                     )
                     _mark(span, method, route, seen)
                     _write(scope, method, route, seen, took_s)
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _request_id(headers: Headers) -> str:

@@ -4,13 +4,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modellab.errors import Refused
-from modellab.server.http.access import client_of, principal_of
+from modellab.server.http.access import client_of, is_probe, principal_of
 from modellab.server.http.errors import request_id
 from modellab.server.http.problem import problem_of
 from modellab.server.rates import Standing
 from modellab.server.service import Service
-
-UNCOUNTED = frozenset({"/health", "/api/health", "/metrics"})
 
 
 class RateLimit:
@@ -25,7 +23,7 @@ class RateLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] != "http" or _uncounted(scope["path"]):
+        if scope["type"] != "http" or is_probe(scope["path"]):
             await self.app(scope, receive, send)
             return
         standing = await self._service.rates.ask(await self._client(scope))
@@ -56,10 +54,6 @@ class RateLimit:
             return (await principal_of(self._service, scope)).client
         except Exception:  # noqa: BLE001 - where a key is needed, it is raised again
             return client_of(scope)
-
-
-def _uncounted(path: str) -> bool:
-    return path in UNCOUNTED or path.startswith("/health/")
 
 
 def _tell(start: Message, standing: Standing) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 import psutil
 import structlog
 
-from modellab.errors import DatabaseUnavailable
+from modellab.errors import DatabaseUnavailable, Refused
 from modellab.machine.clock import Clock
 from modellab.machine.oom import OomWatch
 from modellab.server.jobs.child import Child
@@ -21,6 +21,8 @@ from modellab.server.jobs.log import Log
 from modellab.server.jobs.order import Order
 from modellab.server.jobs.progress import Progress
 from modellab.server.jobs.whereabouts import Whereabouts
+from modellab.server.library.labels import FILE as LABELS
+from modellab.server.library.labels import Labels
 
 TELL_S = 1.0
 BEATS_A_LEASE = 3
@@ -38,6 +40,7 @@ _FAULTS = {
     4: "pytest did not understand its call, or the run cannot be gone on with",
     5: "no claim is about what was asked for",
 }
+_LOST = "not all that was measured could be recorded: see that the disk has room, and start it anew"
 _log = structlog.get_logger("modellab.server.jobs")
 
 
@@ -117,7 +120,7 @@ class Attempt:
             try:
                 child = self._start()
             except OSError as error:
-                reason = f"it could not be started: {error.strerror}"
+                reason = f"it could not be started: {Path(error.filename or '').name}: {error.strerror}"
                 self._say(lambda: self._leases.end(self._lease, "failed", reason=reason))
                 return
             try:
@@ -128,6 +131,7 @@ class Attempt:
 
     def _start(self) -> Child:
         folder = self._progress.folder
+        self._place.runs.stat()  # one that is gone is not made anew: a disk may belong there
         command = self._place.command(self._lease.job.order, folder)
         child = Child.start(command, cwd=self._place.cwd, env=self._place.env, log=self._log)
         with suppress(DatabaseUnavailable, psutil.NoSuchProcess):
@@ -164,13 +168,21 @@ class Attempt:
     def _tell(self) -> None:
         """Say how far it has come, where that is worth saying."""
         progress = self._progress
-        progress.look()
+        self._look()
         planned, heard = self._told
-        step = max(1, (progress.planned or 0) // STEPS)
+        step = max(1, (progress.planned or 0) // STEPS, (heard or 0) // STEPS)
         far = (progress.heard or 0) - (heard or 0) >= step
         if far or progress.planned != planned:
             self._leases.progress(self._lease, progress)
             self._told, self._told_s = (progress.planned, progress.heard), self._clock()
+
+    def _look(self) -> None:
+        """See how far it has come, and label its run as was ordered, unless it has labels."""
+        self._progress.look()
+        labels, folder = self._lease.job.order.labels, self._progress.folder
+        if self._progress.run and labels != Labels() and not (folder / LABELS).exists():
+            with suppress(OSError, Refused):  # a full disk takes no labels; the evaluation may go on
+                labels.write(folder)
 
     def _end(self, child: Child, why: Ending, patience_s: float) -> None:
         """Have the process end: the first reason counts, the least patience too."""
@@ -187,7 +199,7 @@ class Attempt:
         assert code is not None
         if self._ending == "lost":
             return
-        self._progress.look()
+        self._look()
         if self._told != (self._progress.planned, self._progress.heard):
             self._say(lambda: self._leases.progress(self._lease, self._progress))
         self._say(lambda: self._conclude(code, struck=code == -signal.SIGKILL and watch.struck))
@@ -195,14 +207,16 @@ class Attempt:
     def _conclude(self, code: int, *, struck: bool) -> None:
         lease, leases, last = self._lease, self._leases, self._log.tail(LAST_LINES)
         attempt, most = lease.job.attempts + 1, self._place.attempts
-        if code in _VERDICTS and self._progress.heard:
+        whole = self._progress.outcome in {None, "complete"}
+        if code in _VERDICTS and self._progress.heard and whole:
             leases.end(lease, "complete", verdict=_VERDICTS[code])
         elif self._ending == "cancelled":
             leases.end(lease, "cancelled")
         elif self._ending == "stopped":
             leases.give_back(lease, reason="the server was stopped", counts=False)
         elif code in _VERDICTS:
-            leases.end(lease, "failed", reason="nothing was measured", last_lines=last)
+            reason = "nothing was measured" if whole else _LOST
+            leases.end(lease, "failed", reason=reason, last_lines=last)
         elif code > 0:
             reason = f"pytest ended with {code}: {_FAULTS.get(code, 'it says no more')}"
             leases.end(lease, "failed", reason=reason, last_lines=last)

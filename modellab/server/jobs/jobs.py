@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
 from os import getpid
 from threading import Event
 from typing import Self
 
+from modellab.machine.clock import now_utc
 from modellab.server.database import Database
 from modellab.server.definitions import Definitions
 from modellab.server.jobs.attempt import Place
@@ -32,7 +31,7 @@ class Jobs:
     @classmethod
     def of(cls, settings: ServerSettings, definitions: Definitions, database: Database) -> Self:
         """Make the jobs of a server; nothing runs yet."""
-        own, now = settings.jobs, partial(datetime.now, UTC)
+        own = settings.jobs
         bench = Bench(benchmarks=settings.benchmarks, fixtures=settings.fixtures, definitions=definitions)
         place = Place(
             command=bench.command,
@@ -44,9 +43,9 @@ class Jobs:
             attempts=own.attempts,
             stop_s=own.stop_s,
         )
-        leases = Leases(database, holder=Whereabouts.of(getpid()), now=now)
+        leases = Leases(database, holder=Whereabouts.of(getpid()), now=now_utc)
         return cls(
-            queue=JobQueue(database, max_queued=own.max_queued, now=now),
+            queue=JobQueue(database, max_queued=own.max_queued, now=now_utc),
             runner=Runner(leases, place, max_running=own.max_running),
             place=place,
             drain_s=settings.drain_s,

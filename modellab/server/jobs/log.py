@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from modellab.whole import replacing
+
 MOST_BYTES = 4 << 20
 LINE_CHARACTERS = 2000
 
@@ -40,6 +42,5 @@ class Log:
         with self.path.open("rb") as file:
             file.seek(-self.most_bytes // 2, os.SEEK_END)
             kept = file.read().partition(b"\n")[2]
-        fresh = self.path.with_suffix(".log.new")
-        fresh.write_bytes(kept)
-        fresh.replace(self.path)
+        with replacing(self.path) as fresh:
+            fresh.write_bytes(kept)

@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from modellab.server.library.labels import Label, Labels, Tags
+
 Lane = Literal["accuracy", "timing", "performance"]
 
 _PRINTED = r"^[^\x00-\x1f\x7f]+$"
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=_PRINTED)]
 Names = Annotated[tuple[Name, ...], Field(max_length=64)]
-Tag = Annotated[str, Field(min_length=1, max_length=64, pattern=_PRINTED)]
 
 
 class Order(BaseModel):
@@ -41,10 +42,15 @@ class Order(BaseModel):
     """How often each utterance is heard in the lane timing."""
     threads: Annotated[int, Field(strict=True, ge=1, le=1024)] | None = None
     """Threads a model may use."""
-    label: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
-    """What to call the evaluation."""
-    tags: Annotated[tuple[Tag, ...], Field(max_length=32)] = ()
-    """Words to find it by."""
+    label: Label = ""
+    """What to call the evaluation, and its run."""
+    tags: Tags = ()
+    """Words to find its run by."""
+
+    @property
+    def labels(self) -> Labels:
+        """What is said of its run from the beginning."""
+        return Labels(label=self.label, tags=tuple(sorted(set(self.tags))))
 
     @property
     def fingerprint(self) -> str:

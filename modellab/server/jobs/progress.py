@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modellab.errors import BadRecord
+from modellab.records.run import Outcome
 from modellab.records.store import Store
 
 _SLICE_BYTES = 1 << 20
@@ -17,12 +18,14 @@ class Progress:
         run: the id of the run; None until there is one.
         planned: utterances that its last session plans to hear.
         heard: the lines of its records.
+        outcome: how its last session ended; None until there is one.
     """
 
     folder: Path
     run: str | None = None
     planned: int | None = None
     heard: int | None = None
+    outcome: Outcome | None = None
     _described: tuple[int, int] | None = field(default=None, init=False)
     _read_bytes: int = field(default=0, init=False)
 
@@ -38,8 +41,9 @@ class Progress:
             stamp = (stat.st_mtime_ns, stat.st_size)
             if stamp != self._described:
                 run = store.run()
-                self.run, self.planned = run.id, run.sessions[-1].planned_utterances if run.sessions else None
-                self._described = stamp
+                self.run, self._described = run.id, stamp
+                if run.sessions:
+                    self.planned, self.outcome = run.sessions[-1].planned_utterances, run.sessions[-1].outcome
         except (OSError, BadRecord):
             return
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,6 +60,8 @@ class Entry:
             BadRecord: when the run cannot be read, or its id or time is none.
         """
         store = Store(folder)
+        if store.records_path.exists() and not store.records_path.is_file():
+            raise BadRecord(f"{store.records_path} is no file")
         run = store.run()
         if not re.fullmatch(RUN_ID, run.id):
             raise BadRecord(f"{store.run_path}: id: a ULID is expected, not {run.id!r}")
@@ -91,10 +94,10 @@ def sign(folder: str) -> str | None:
 
 def _stamp(path: str) -> str:
     try:
-        stat = os.stat(path)  # noqa: PTH116 - of 10,000 runs, three times each
+        found = os.stat(path)  # noqa: PTH116 - of 10,000 runs, three times each
     except OSError:
         return ""
-    return f"{stat.st_mtime_ns}:{stat.st_size}"
+    return f"{found.st_mtime_ns}:{found.st_size}" if stat.S_ISREG(found.st_mode) else ""
 
 
 def _bytes_of(path: Path) -> int:

@@ -49,6 +49,7 @@ _runs = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("pinned", Boolean, nullable=False),
     Column("tags", JSON, nullable=False),
+    Column("label", Text, nullable=False),
     Column("models", JSON, nullable=False),
     Column("corpora", JSON, nullable=False),
     Column("languages", JSON, nullable=False),
@@ -76,7 +77,7 @@ _NUMBERS: TypeAdapter[tuple[int, str]] = TypeAdapter(tuple[_Whole, _Text])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which runs: those of which everything that is not None is true; `words` stand in a name, an id or a tag."""
+    """Which runs: those of which everything that is not None is true; `words` stand in a name, an id or a label."""
 
     model: str | None = None
     corpus: str | None = None
@@ -190,8 +191,8 @@ def _remove(connection: Connection, column: "Column[Any]", values: Sequence[str]
 
 def _row(entry: Entry) -> Mapping[str, Any]:
     own = {name: getattr(entry, name) for name in _runs.c.keys() if hasattr(entry, name)}  # noqa: SIM118 - of columns
-    labels = {"pinned": entry.labels.pinned, "tags": entry.labels.tags}
-    told = (entry.folder, entry.id, *entry.models, *entry.corpora, *entry.labels.tags)
+    labels = {"pinned": entry.labels.pinned, "tags": entry.labels.tags, "label": entry.labels.label}
+    told = (entry.folder, entry.id, *entry.models, *entry.corpora, *entry.labels.tags, entry.labels.label)
     return {**own, **labels, "text": "\n".join(told).lower()}
 
 
@@ -213,6 +214,6 @@ def _entry(row: Row[Any]) -> Entry:
         utterances=row.utterances,
         records_bytes=row.records_bytes,
         size_bytes=row.size_bytes,
-        labels=Labels(pinned=row.pinned, tags=tuple(row.tags)),
+        labels=Labels(pinned=row.pinned, tags=tuple(row.tags), label=row.label),
         signature=row.signature,
     )

@@ -1,8 +1,6 @@
 """Labels: what people say of a run. They lie in a file beside it, so that an index made anew has them again."""
 
 import errno
-import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -12,24 +10,27 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from modellab.errors import BadRecord, Refused
 from modellab.records.lines import reason_of
+from modellab.whole import replacing
 
 FILE = "labels.json"
 MOST_TAGS = 32
 
 Tag = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*\S)?$")]
 Tags = Annotated[tuple[Tag, ...], Field(max_length=MOST_TAGS)]
+Label = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 _NO_WRITING = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """A pinned run is never deleted by the server. Tags are sorted, each once."""
+    """A pinned run is never deleted by the server. Tags are sorted, each once. The label is what it is called."""
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     pinned: bool = False
     tags: Tags = ()
+    label: Label = ""
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -52,13 +53,10 @@ class Labels:
             Refused: 409 where the folder may not be written to.
             OSError: when the disk is full.
         """
-        fresh = folder / f".{FILE}.{os.getpid()}"
         try:
-            fresh.write_bytes(TypeAdapter(type(self)).dump_json(self, indent=1) + b"\n")
-            fresh.replace(folder / FILE)
+            with replacing(folder / FILE) as fresh:
+                fresh.write_bytes(TypeAdapter(type(self)).dump_json(self, indent=1) + b"\n")
         except OSError as error:
-            with suppress(OSError):
-                fresh.unlink(missing_ok=True)
             if error.errno not in _NO_WRITING:
                 raise
             raise Refused(

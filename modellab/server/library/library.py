@@ -17,6 +17,7 @@ from modellab.records.run import Run
 from modellab.records.store import Store
 from modellab.server.database import Database
 from modellab.server.definitions import Definitions
+from modellab.server.folders import run_names
 from modellab.server.library.entry import Entry, sign
 from modellab.server.library.index import Index
 from modellab.server.library.labels import Labels
@@ -229,7 +230,8 @@ class Library:
                     status=412,
                     code="changed",
                 )
-            new = Labels(
+            new = replace(
+                old,
                 pinned=old.pinned if pinned is None else pinned,
                 tags=old.tags if tags is None else tuple(sorted(set(tags))),
             )
@@ -249,13 +251,8 @@ class Library:
             self._ended.wait(self._refresh_s)
 
     def _scan(self) -> Mapping[str, str]:
-        """Give the signature of every folder with a run, by name. Links, as `latest`, name a run once more."""
-        try:
-            with os.scandir(self.root) as entries:
-                names = [each.name for each in entries if not each.name.startswith(".") and _is_folder(each)]
-        except FileNotFoundError:
-            return {}
-        signed = ((name, sign(f"{self.root}/{name}")) for name in sorted(names))
+        """Give the signature of every folder with a run, by name."""
+        signed = ((name, sign(f"{self.root}/{name}")) for name in run_names(self.root))
         return {name: signature for name, signature in signed if signature}
 
     def _forget(self, gone: Sequence[str]) -> None:
@@ -322,13 +319,6 @@ class Library:
 
 def _is_news(seen: _Seen | None, signature: str) -> bool:
     return seen is None or seen.signature != signature
-
-
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir(follow_symlinks=False)
-    except OSError:
-        return False
 
 
 def _printable(name: str) -> str:

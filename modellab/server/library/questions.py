@@ -1,14 +1,14 @@
 """Questions: SQL over the records of all runs, as much of it as a server can bear."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from threading import BoundedSemaphore
 
-from modellab.errors import QueryTimeout, Refused
+from modellab.errors import BadQuery, QueryTimeout, Refused
 from modellab.records.query import Answer, ask
 
 MOST_AT_ONCE = 2
@@ -34,8 +34,8 @@ class Questions:
         self._runs, self._timeout_s = runs, timeout_s
         self._places = BoundedSemaphore(MOST_AT_ONCE)
 
-    def ask(self, statement: str, limit: int) -> Told:
-        """Give what a SELECT gives.
+    def ask(self, statement: str, limit: int, only: Collection[str] | None = None) -> Told:
+        """Give what a SELECT gives, over all runs or `only` those in folders of these names.
 
         Raises:
             BadQuery: when there is no answer.
@@ -43,9 +43,12 @@ class Questions:
         """
         with self._place():
             try:
-                answer = ask(self._runs, statement, limit=limit, timeout_s=self._timeout_s)
+                answer = ask(self._runs, statement, limit=limit, timeout_s=self._timeout_s, only=only)
             except QueryTimeout as error:
-                raise Refused(str(error), status=422, code="query_timeout", param="sql") from error
+                words = f"{error}; ask about fewer runs, by naming them in `runs`"
+                raise Refused(words, status=422, code="query_timeout", param="sql") from error
+            except BadQuery as error:
+                raise BadQuery(self._placeless(str(error))) from error
         rows = tuple(_bounded(answer))
         kept = tuple(answer.rows)
         return Told(
@@ -53,8 +56,14 @@ class Questions:
             rows=rows,
             more=answer.more + len(kept) - len(rows),
             passed_over=answer.passed_over,
-            unread=answer.unread,
+            unread=tuple(map(self._placeless, answer.unread)),
         )
+
+    def _placeless(self, told: str) -> str:
+        """Leave out where the runs are on this machine."""
+        for root in (str(self._runs.resolve()), str(self._runs)):
+            told = told.replace(f"{root}/", "").replace(root, "the folder of the runs")
+        return told
 
     @contextmanager
     def _place(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from modellab.server.library.library import Library
 from modellab.server.library.paired import Changed, Side, differing, options_of, pair, surroundings_of
 from modellab.server.library.readings import Reading
 from modellab.server.library.result import Body, DifferenceBody
+from modellab.server.routes.parameters import OptionalName
 from modellab.server.service import Served
 
 router = APIRouter(prefix="/api/compare", dependencies=[needs("read")], tags=["compare"])
@@ -24,7 +25,6 @@ router = APIRouter(prefix="/api/compare", dependencies=[needs("read")], tags=["c
 MOST_PAIRS = 64
 
 RunId = Annotated[str, Query(pattern=RUN_ID)]
-Name = Annotated[str | None, Query(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class ComparedRunBody(Body):
@@ -125,13 +125,13 @@ class _Match(NamedTuple):
 
 
 @router.get("", response_model=ComparisonBody, responses=answers(404, 422))
-def compare(
+def compare_runs(
     service: Served,
     *,
     run: Annotated[list[RunId], Query(min_length=2, max_length=8)],
     baseline: RunId | None = None,
-    corpus: Name = None,
-    model: Name = None,
+    corpus: OptionalName = None,
+    model: OptionalName = None,
     models: Literal["same", "every"] = "same",
     worst: Annotated[int, Query(ge=0, le=20)] = 5,
 ) -> Response:

@@ -15,7 +15,9 @@ from modellab.server.jobs.check import checked
 from modellab.server.jobs.events import follow
 from modellab.server.jobs.job import Job, State, Verdict
 from modellab.server.jobs.order import Order
-from modellab.server.library.cursor import MOST_CHARACTERS, read_cursor, write_cursor
+from modellab.server.library.cursor import read_cursor, write_cursor
+from modellab.server.library.entry import RUN_ID
+from modellab.server.routes.parameters import Cursor, Limit
 from modellab.server.service import Served
 
 router = APIRouter(prefix="/api/evaluations", dependencies=[needs("read")], tags=["evaluations"])
@@ -25,7 +27,7 @@ _MOST = 2**31 - 1
 _NEWEST = "newest"
 _PLACE = TypeAdapter(Annotated[list[Annotated[int, Field(ge=1, le=_MOST)]], Field(min_length=1, max_length=1)])
 
-Id = Annotated[str, Path(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$", description="A ULID.")]
+Id = Annotated[str, Path(pattern=RUN_ID, description="a ULID")]
 Key = Annotated[
     str | None,
     Header(
@@ -90,7 +92,9 @@ Found = Annotated[Job, Depends(_found)]
     responses=answers(409),
     max_body_size=BODY_BYTES,
 )
-def start(order: Order, request: Request, response: Response, service: Served, key: Key = None) -> EvaluationBody:
+def start_evaluation(
+    order: Order, request: Request, response: Response, service: Served, key: Key = None
+) -> EvaluationBody:
     """Put an evaluation into the queue."""
     whose = request.state.principal.key_id or ""
     asked = checked(order, service.definitions)
@@ -103,11 +107,11 @@ def start(order: Order, request: Request, response: Response, service: Served, k
 
 
 @router.get("", responses=answers())
-def evaluations(
+def list_evaluations(
     service: Served,
     state: State | None = None,
-    cursor: Annotated[str | None, Query(max_length=MOST_CHARACTERS)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> EvaluationsBody:
     """Give the evaluations, the newest first."""
     before = None if cursor is None else read_cursor(cursor, _NEWEST, _PLACE)[0]
@@ -120,25 +124,25 @@ def evaluations(
 
 
 @router.get("/{id}", responses=answers(404))
-def evaluation(job: Found) -> EvaluationBody:
+def read_evaluation(job: Found) -> EvaluationBody:
     """Give one evaluation."""
     return _body(job)
 
 
 @router.post("/{id}/cancel", status_code=202, dependencies=[needs("evaluate")], responses=answers(404, 409))
-def cancel(job: Found, service: Served) -> EvaluationBody:
+def cancel_evaluation(job: Found, service: Served) -> EvaluationBody:
     """Cancel an evaluation; what it has recorded is kept."""
     return _body(service.jobs.queue.cancel(job.id))
 
 
 @router.get("/{id}/log", response_class=PlainTextResponse, responses=answers(404))
-def log(job: Found, service: Served, lines: Annotated[int, Query(ge=1, le=1000)] = 100) -> str:
+def read_evaluation_log(job: Found, service: Served, lines: Annotated[int, Query(ge=1, le=1000)] = 100) -> str:
     """Give the last lines that an evaluation has printed; nothing before it began."""
     return "".join(f"{line}\n" for line in service.jobs.place.log(job.id).tail(lines))
 
 
 @router.get("/{id}/events", response_class=EventSourceResponse, responses=answers(404))
-async def events(
+async def follow_evaluation(
     job: Found,
     service: Served,
     last_event_id: Annotated[int, Header(alias="Last-Event-ID", ge=0, le=_MOST)] = 0,

@@ -1,4 +1,4 @@
-"""Whether the server lives, and whether it could do now what it is for."""
+"""Health: whether the server lives, and whether it could do now what it is for."""
 
 from importlib.metadata import version
 from typing import Literal
@@ -18,7 +18,7 @@ _VERSION = version("modellab")
 _UNAVAILABLE = 503
 
 
-class HeldBody(BaseModel):
+class HeldModelBody(BaseModel):
     """A model that is held: its id, and whether it is loading, idle, leased or closing."""
 
     id: str
@@ -30,7 +30,7 @@ class HealthBody(BaseModel):
 
     status: Literal["ok"] = "ok"
     version: str
-    models: list[HeldBody]
+    models: list[HeldModelBody]
 
 
 class CheckBody(BaseModel):
@@ -48,18 +48,18 @@ class ReadinessBody(BaseModel):
 
 
 @router.get("/health")
-@router.get("/api/health")
-async def health(service: Served) -> HealthBody:
+@router.get("/api/health", operation_id="read_api_health")
+async def read_health(service: Served) -> HealthBody:
     """Say that the server lives. No disk and no database is asked, so that it never waits for either."""
     held = service.listeners.holding().models
-    return HealthBody(version=_VERSION, models=[HeldBody(id=model.key, state=model.state) for model in held])
+    return HealthBody(version=_VERSION, models=[HeldModelBody(id=model.key, state=model.state) for model in held])
 
 
 @router.get(
     "/health/ready",
     responses={_UNAVAILABLE: {"model": ReadinessBody, "description": "It cannot; `checks` says why."}},
 )
-async def ready(service: Served, response: Response) -> ReadinessBody:
+async def read_readiness(service: Served, response: Response) -> ReadinessBody:
     """Say whether the server can take work. What is found holds for a moment, however often it is asked for."""
     finding = await aside(service.readiness.find)
     if service.stopping.is_set():

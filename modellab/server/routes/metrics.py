@@ -1,4 +1,4 @@
-"""What the server counts and measures."""
+"""Metrics: what the server counts and measures."""
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -12,7 +12,7 @@ router = APIRouter(tags=["metrics"], responses=answers())
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(request: Request, service: Served) -> Response:
+async def read_metrics(request: Request, service: Served) -> Response:
     """Give all metrics, as Prometheus reads them; where the settings say so, to whoever has a key that may read."""
     if service.settings.metrics_need_key:
         await admit(request, "read")

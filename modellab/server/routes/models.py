@@ -1,4 +1,4 @@
-"""The models that a server offers: as OpenAI's clients list them, and with what is known of each."""
+"""Models: those that a server offers, as OpenAI's clients list them, and with what is known of each."""
 
 from typing import Annotated, Literal
 
@@ -76,7 +76,7 @@ class ModelsBody(BaseModel):
 
 
 @router.get("/v1/models", dependencies=[needs("transcribe")], responses=envelopes())
-def list_models(service: Served) -> OpenAIModels:
+def list_openai_models(service: Served) -> OpenAIModels:
     """Give all models that can be asked here."""
     return OpenAIModels(data=[OpenAIModel(id=name) for name in _names(service.listeners)])
 
@@ -86,14 +86,14 @@ def list_models(service: Served) -> OpenAIModels:
     dependencies=[needs("transcribe")],
     responses=envelopes(404),
 )
-def get_model(model: Id, service: Served) -> OpenAIModel:
+def read_openai_model(model: Id, service: Served) -> OpenAIModel:
     """Give one model."""
     service.listeners.find(model)
     return OpenAIModel(id=model)
 
 
 @router.get("/api/models", dependencies=[needs("read")], responses=answers())
-def models(service: Served) -> ModelsBody:
+def list_models(service: Served) -> ModelsBody:
     """Give all models, also those that cannot run here, and what the pool holds."""
     holding = service.listeners.holding()
     held = {model.key: model for model in holding.models}
@@ -105,7 +105,7 @@ def models(service: Served) -> ModelsBody:
 
 
 @router.get("/api/models/{model:path}", dependencies=[needs("read")], responses=answers(404))
-def model(model: Id, service: Served) -> ModelBody:
+def read_model(model: Id, service: Served) -> ModelBody:
     """Give one model, by its id or another name."""
     listener = service.listeners.named(model)
     held = {held.key: held for held in service.listeners.holding().models}

@@ -9,18 +9,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from modellab.records.view import VIEWS
 from modellab.server.http.access import needs
 from modellab.server.http.problem import answers
+from modellab.server.library.entry import RUN_ID
 from modellab.server.service import Served
 
 router = APIRouter(prefix="/api/query", dependencies=[needs("read")], tags=["query"])
 
 
 class QuestionBody(BaseModel):
-    """One SELECT over the views that GET /api/query/views lists, and how many of its rows are wanted."""
+    """One SELECT over the views that GET /api/query/views lists, and how many of its rows are wanted.
+
+    `runs` names the runs that are asked about; without it, it is all of them, which takes long where they are many.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     sql: Annotated[str, Field(min_length=1, max_length=20_000)]
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    runs: Annotated[list[Annotated[str, Field(pattern=RUN_ID)]] | None, Field(min_length=1, max_length=1000)] = None
 
 
 class AnswerBody(BaseModel):
@@ -59,10 +64,11 @@ class ViewsBody(BaseModel):
     views: list[ViewBody]
 
 
-@router.post("", response_model=AnswerBody, responses=answers(400, 422))
-def ask(service: Served, question: QuestionBody) -> Response:
+@router.post("", response_model=AnswerBody, responses=answers(400, 404, 422))
+def query_records(service: Served, question: QuestionBody) -> Response:
     """Ask. It takes ten seconds, eight megabytes and a thousand rows at most."""
-    told = service.library.questions.ask(question.sql, question.limit)
+    only = None if question.runs is None else {service.library.find(run).folder for run in question.runs}
+    told = service.library.questions.ask(question.sql, question.limit, only)
     body = AnswerBody(
         columns=list(told.columns),
         rows=list(map(list, told.rows)),

@@ -1,51 +1,30 @@
-"""Runs: which there are, what each came to, what was heard in it, and its files."""
+"""Runs: which there are, what each came to, and what people say of it."""
 
 from collections.abc import Mapping
 from hashlib import sha256
-from statistics import median
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel
 
 from modellab.backends.base import JsonValue
 from modellab.errors import BadDefinition, BadRecord, Refused
-from modellab.records.record import Lane, Record
 from modellab.records.run import Run
-from modellab.reporting.accuracy import judge_utterance
 from modellab.server.http.access import needs
 from modellab.server.http.conditional import NO_CACHE, named, tag_of, unchanged
-from modellab.server.http.part import give
 from modellab.server.http.problem import answers
-from modellab.server.library.artefacts import MEDIA_TYPES, NAME, artefact, artefacts, read_stretch
-from modellab.server.library.cursor import MOST_CHARACTERS, read_cursor, write_cursor
-from modellab.server.library.entry import RUN_ID, Entry, State
+from modellab.server.library.entry import Entry, State
 from modellab.server.library.index import Sort, Wanted
 from modellab.server.library.labels import Tags
-from modellab.server.library.result import Body, ScoreBody, Summary
-from modellab.server.library.sheet import Choice, Spot
-from modellab.server.library.sheet import Sort as UtteranceSort
+from modellab.server.library.result import Body, Summary
+from modellab.server.routes.documented import WITH_TAG
+from modellab.server.routes.parameters import Cursor, Limit, OptionalName, RunId
 from modellab.server.service import Served
-from modellab.server.upload.peaks import peaks as peaks_of
-from modellab.speech.audio import SAMPLE_RATE_HZ
 
 router = APIRouter(prefix="/api/runs", dependencies=[needs("read")], tags=["runs"])
 
 MOST_UNREAD = 100
-_WITHOUT_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
-_SANDBOX = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
-_SPOT: TypeAdapter[tuple[float | None, str, str, str, str]] = TypeAdapter(
-    tuple[Annotated[float, Field(allow_inf_nan=False)] | None, str, str, str, str]
-)
-
-RunId = Annotated[str, Path(pattern=RUN_ID, description="the id in run.json")]
-Cursor = Annotated[str | None, Query(min_length=1, max_length=MOST_CHARACTERS, description="`next_cursor` of a page")]
-Limit = Annotated[int, Query(ge=1, le=200)]
-Name = Annotated[str, Query(min_length=1, max_length=500, pattern=_WITHOUT_CONTROLS)]
-OptionalName = Annotated[str | None, Query(min_length=1, max_length=500, pattern=_WITHOUT_CONTROLS)]
-
-_WITH_TAG: dict[int | str, dict[str, Any]] = {304: {"description": "Not Modified: it is what If-None-Match names"}}
 
 
 class RunBody(Body):
@@ -66,6 +45,7 @@ class RunBody(Body):
     records_bytes: int
     size_bytes: int
     pinned: bool
+    label: str
     tags: tuple[str, ...]
 
     @classmethod
@@ -179,116 +159,7 @@ class LabelsBody(BaseModel):
     tags: Tags | None = None
 
 
-class SegmentBody(Body):
-    """A stretch of a transcript, in seconds from the start of the audio."""
-
-    text: str
-    start_s: float
-    end_s: float
-
-
-class EditBody(Body):
-    """A run of equal or differing units, normalised: words, or characters where the metric is cer."""
-
-    operation: Literal["equal", "substitute", "delete", "insert"]
-    reference: tuple[str, ...]
-    hypothesis: tuple[str, ...]
-
-
-class UtteranceFailureBody(Body):
-    """Why there is no transcript."""
-
-    stage: str
-    kind: str
-    message: str
-
-
-class UtteranceBody(Body):
-    """One utterance and one model. A failure counts as having written nothing.
-
-    `error_rate` is a fraction, None where nothing is said. `work_s` is the median of the rounds, None where it was
-    heard in a batch, whose seconds `transcribe_s` are.
-    """
-
-    model: str
-    corpus: str
-    utterance: str
-    lane: Lane
-    variation: str
-    language: str
-    speaker: str | None
-    audio_duration_s: float
-    reference: str
-    hypothesis: str | None
-    error_rate: float | None
-    score: ScoreBody
-    alignment: tuple[EditBody, ...]
-    segments: tuple[SegmentBody, ...]
-    transcribe_s: tuple[float, ...]
-    batch_size: int
-    work_s: float | None
-    cached: bool
-    failure: UtteranceFailureBody | None
-
-    @classmethod
-    def of(cls, record: Record) -> "UtteranceBody":
-        """Give the body of a record, with where its errors are."""
-        judged, heard = judge_utterance(record), record.transcript
-        alone = record.batch_size == 1 and record.transcribe_s
-        return cls(
-            model=record.model,
-            corpus=record.corpus,
-            utterance=record.utterance,
-            lane=record.lane,
-            variation=record.variation,
-            language=record.language,
-            speaker=record.speaker,
-            audio_duration_s=record.audio_duration_s,
-            reference=record.reference,
-            hypothesis=heard.text if heard else None,
-            error_rate=judged.score.rate,
-            score=ScoreBody.of(judged.score),
-            alignment=tuple(map(EditBody.model_validate, judged.edits)),
-            segments=tuple(map(SegmentBody.model_validate, heard.segments)) if heard else (),
-            transcribe_s=record.transcribe_s,
-            batch_size=record.batch_size,
-            work_s=median(record.transcribe_s) if alone else None,
-            cached=record.cached,
-            failure=UtteranceFailureBody.model_validate(record.failure) if record.failure else None,
-        )
-
-
-class UtterancesBody(Body):
-    """A page of utterances; `total` are wanted in all."""
-
-    utterances: tuple[UtteranceBody, ...]
-    total: int
-    next_cursor: str | None
-
-
-class PeaksBody(Body):
-    """The least and the greatest sample of each of equal stretches of an utterance, in [-1, 1]."""
-
-    peaks: list[list[float]]
-    duration_s: float
-    sample_rate_hz: int
-
-
-class ArtefactBody(Body):
-    """A file of a run's folder."""
-
-    name: str
-    media_type: str
-    size_bytes: int
-
-
-class ArtefactsBody(Body):
-    """The files of a run's folder that are for reading, by name."""
-
-    artefacts: tuple[ArtefactBody, ...]
-
-
-@router.get("", response_model=RunsBody, responses=answers(400, 422) | _WITH_TAG)
+@router.get("", response_model=RunsBody, responses=answers(400, 422) | WITH_TAG)
 def list_runs(
     request: Request,
     service: Served,
@@ -323,7 +194,7 @@ def list_runs(
     return _tagged(body, tag_of_page)
 
 
-@router.get("/{run}", response_model=RunDetailBody, responses=answers(404, 422) | _WITH_TAG)
+@router.get("/{run}", response_model=RunDetailBody, responses=answers(404, 422) | WITH_TAG)
 def read_run(request: Request, service: Served, run: RunId) -> Response:
     """Tell what a run is, and what it came to."""
     library = service.library
@@ -366,106 +237,6 @@ def label_run(
     return _tagged(RunBody.of(entry), _tag(entry))
 
 
-@router.get("/{run}/utterances", responses=answers(400, 404, 422))
-def list_utterances(
-    service: Served,
-    run: RunId,
-    *,
-    cursor: Cursor = None,
-    limit: Limit = 50,
-    sort: UtteranceSort = "id",
-    lane: Lane = "accuracy",
-    model: OptionalName = None,
-    corpus: OptionalName = None,
-    failed: bool | None = None,
-) -> UtterancesBody:
-    """List what was heard, with where the errors are; of a model that heard an utterance twice, the last."""
-    entry = service.library.find(run)
-    spot = Spot(*read_cursor(cursor, sort, _SPOT)) if cursor else None
-    sheet = service.library.reading(entry).sheet
-    rows = sheet.choose(Choice(lane=lane, model=model, corpus=corpus, failed=failed), sort)
-    left = sheet.after(rows, spot, sort) if spot else rows
-    shown = left[:limit]
-    last = sheet.spot(int(shown[-1]), sort) if len(left) > limit else None
-    return UtterancesBody(
-        utterances=tuple(map(UtteranceBody.of, service.library.records(entry, sheet.places(shown)))),
-        total=len(rows),
-        next_cursor=write_cursor(sort, last) if last else None,
-    )
-
-
-@router.get(
-    "/{run}/utterances/audio",
-    response_class=Response,
-    responses=answers(404, 416, 422)
-    | _WITH_TAG
-    | {
-        200: {"description": "all of it", "content": {"audio/wav": {}}},
-        206: {"description": "the part that Range names", "content": {"audio/wav": {}}},
-    },
-)
-def hear_utterance(request: Request, service: Served, run: RunId, corpus: Name, utterance: Name) -> Response:
-    """Give what the models heard, as wav: 16 kHz, mono, 16 bit. There is none where its corpus is not on this disk."""
-    recording = service.library.hear(run, corpus, utterance)
-    wav = recording.wav
-    return give(
-        request,
-        lambda start, end: (wav[start:end],),
-        size_bytes=len(wav),
-        tag=f'"{recording.tag}"',
-        media_type="audio/wav",
-        headers={"X-Content-Type-Options": "nosniff"},
-    )
-
-
-@router.get("/{run}/utterances/peaks", responses=answers(404, 422))
-def draw_utterance(
-    service: Served,
-    run: RunId,
-    corpus: Name,
-    utterance: Name,
-    count: Annotated[int, Query(ge=1, le=4096)] = 800,
-) -> PeaksBody:
-    """Give what is needed to draw the wave of what the models heard."""
-    audio = service.library.hear(run, corpus, utterance).audio
-    return PeaksBody(
-        peaks=list(map(list, peaks_of(audio.samples, count))),
-        duration_s=audio.duration_s,
-        sample_rate_hz=SAMPLE_RATE_HZ,
-    )
-
-
-@router.get("/{run}/artefacts", responses=answers(404, 422))
-def list_artefacts(service: Served, run: RunId) -> ArtefactsBody:
-    """List the files of a run's folder that are for reading."""
-    store = service.library.store(service.library.find(run))
-    return ArtefactsBody(artefacts=tuple(map(ArtefactBody.model_validate, artefacts(store.folder))))
-
-
-@router.get(
-    "/{run}/artefacts/{name}",
-    response_class=Response,
-    responses=answers(404, 416, 422)
-    | _WITH_TAG
-    | {
-        status: {"description": told, "content": {kind.partition(";")[0]: {} for kind in MEDIA_TYPES.values()}}
-        for status, told in ((200, "all of it"), (206, "the part that Range names"))
-    },
-)
-def read_artefact(request: Request, service: Served, run: RunId, name: Annotated[str, Path(pattern=NAME)]) -> Response:
-    """Give a file. A page is shown as one that nobody vouches for: it runs no script and is of no origin."""
-    store = service.library.store(service.library.find(run))
-    found = artefact(store.folder, name)
-    return give(
-        request,
-        lambda start, end: read_stretch(found.open(), start, end),
-        size_bytes=found.size_bytes,
-        tag=tag_of(found.mtime_ns, found.size_bytes, name),
-        media_type=found.media_type,
-        headers={**_SANDBOX, "Content-Disposition": f'inline; filename="{name}"'},
-    )
-
-
 def _tag(entry: Entry) -> str:
     """Give the tag of a run: before the point that of its labels, which is all that a change of these looks at."""
     return f'"{entry.labels.revision}.{sha256(entry.signature.encode()).hexdigest()[:12]}"'
@@ -478,7 +249,7 @@ def _tagged(body: BaseModel, tag: str) -> Response:
 
 def _facts_of(entry: Entry) -> Mapping[str, Any]:
     own = {name: getattr(entry, name) for name in RunBody.model_fields if hasattr(entry, name)}
-    return own | {"pinned": entry.labels.pinned, "tags": entry.labels.tags}
+    return own | {"pinned": entry.labels.pinned, "label": entry.labels.label, "tags": entry.labels.tags}
 
 
 def _stated(run: Run) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Speech to text, as OpenAI's API has it: its clients work unchanged."""
+"""Speech: to text, as OpenAI's API has it: its clients work unchanged."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager

@@ -184,3 +184,19 @@ def test_a_hang_ends() -> None:
     """A model that does not answer in time is ended, and who waited for it is told to come again."""
     with pool_of(mishap="hangs", limit_s=1.0) as (pool, _), pytest.raises(PoolBusy, match="too long"):
         hearing(pool).listen()
+
+
+def test_who_hangs_up_behind_another_leaves_at_once() -> None:
+    """An order that waits for a process at work on another gives its lease up, and the other is heard to its end."""
+    with pool_of(seconds_per_audio=3.0) as (pool, _):
+        first, second = hearing(pool), hearing(pool)
+        heard = begun(first.listen)
+        until(lambda: first.waited_s is not None)
+        came = begun(second.listen)
+        until(lambda: pool.holding().models[0].leases == 2)
+        second.forgo()
+        assert isinstance(came.exception(20), WorkForgone)
+        assert not heard.done()
+        assert pool.holding().models[0].leases == 1
+        assert second.outcome == "cancelled"
+        assert heard.result(20).text == "hello world"

@@ -22,6 +22,7 @@ from modellab.server.jobs.order import Order
 from modellab.server.jobs.queue import JobQueue
 from modellab.server.jobs.runner import Runner
 from modellab.server.jobs.whereabouts import Whereabouts
+from modellab.server.library.labels import Labels
 
 LEASE_S = 30.0
 PATIENCE_S = 30.0
@@ -128,6 +129,40 @@ def test_what_becomes_of_a_job(lab: Lab, *, script: str, state: str, verdict: st
     assert job.last_lines == (("last words",) if state == "failed" else ())
 
 
+def labels_of(lab: Lab, make_run: Callable[..., Path], **labelled: Any) -> Labels:
+    """Run a job that writes a run into a folder, which may have labels before; give the labels it has then."""
+    lab.script = "cp run/* {folder}"
+    make_run(lab.folder / "run", datetime(2026, 1, 1, tzinfo=UTC))
+    job = lab.queue.add(Order(label="nightly", tags=("b", "a", "b"))).job
+    (lab.folder / job.id).mkdir()
+    if labelled:
+        Labels(**labelled).write(lab.folder / job.id)
+    lab.attempt().run()
+    return Labels.read(lab.folder / job.id)
+
+
+def test_a_run_is_labelled_as_was_ordered(lab: Lab, make_run: Callable[..., Path]) -> None:
+    """What a job is called and found by lies beside its run."""
+    assert labels_of(lab, make_run) == Labels(label="nightly", tags=("a", "b"))
+
+
+def test_what_people_said_of_a_run_stays(lab: Lab, make_run: Callable[..., Path]) -> None:
+    """A run that somebody has labelled, as one that is gone on with, is not labelled anew."""
+    assert labels_of(lab, make_run, pinned=True) == Labels(pinned=True)
+
+
+def test_a_run_that_hears_more_than_it_planned_tells_less_and_less(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The events of a job are few, however long it runs: 100,000 facts where one was planned are some thousands."""
+    lab.queue.add(Order())
+    attempt, told = lab.attempt(), []
+    monkeypatch.setattr(lab.leases, "progress", lambda _, progress: told.append(progress.heard))
+    monkeypatch.setattr(attempt, "_look", lambda: None)
+    attempt._progress.planned = 1
+    for attempt._progress.heard in range(100_000):
+        attempt._tell()
+    assert 1000 < len(told) < 10_000
+
+
 def test_what_is_always_killed_is_interrupted(lab: Lab) -> None:
     """After so many attempts nobody tries again, and the last lines are kept."""
     job = lab.ran("echo words; kill -KILL $$")
@@ -143,6 +178,13 @@ def test_what_cannot_be_started_has_failed(lab: Lab) -> None:
     job = lab.ran("true", cwd=lab.folder / "nowhere")
     assert job.state == "failed"
     assert "No such file" in (job.reason or "")
+
+
+def test_a_folder_of_runs_that_is_gone_is_not_made_anew(lab: Lab, tmp_path: Path) -> None:
+    """A job is not run where a disk may be missing; it says which folder is gone."""
+    job = lab.ran(RECORD + "exit 0", runs=tmp_path / "vanished")
+    assert (job.state, job.reason) == ("failed", "it could not be started: vanished: No such file or directory")
+    assert not (tmp_path / "vanished").exists()
 
 
 def test_a_child_sees_none_of_the_server(lab: Lab) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from modellab.errors import BadDefinition, CannotServe, DatabaseUnavailable, Refused, UnknownName
 from modellab.server.database import Database
-from modellab.server.keys import SCOPES, SHAPE, Keys, is_loopback, refuse_open_bind, server_secret
+from modellab.server.keys import SHAPE, Keys, is_loopback, refuse_open_bind, server_secret
 from modellab.server.settings import ServerSettings
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -69,15 +69,9 @@ def test_a_key_opens_what_it_was_made_for(keys: Keys) -> None:
     made, plain = keys.create("the lab's page", ["read", "transcribe"])
     found = keys.check(plain)
     assert (found.id, found.name, found.created_at) == (made.id, "the lab's page", NOON)
-    assert [found.may(scope) for scope in SCOPES] == [True, True, False, False]
+    assert found.scopes == {"read", "transcribe"}
     assert SHAPE.fullmatch(plain)
     assert plain.startswith(f"{made.prefix}_")
-
-
-def test_who_administers_may_do_everything(keys: Keys) -> None:
-    """The scope admin includes the others."""
-    key, _ = keys.create("boss", ["admin"])
-    assert all(key.may(scope) for scope in SCOPES)
 
 
 def test_the_database_cannot_tell_a_key(keys: Keys, database: Database, tmp_path: Path) -> None:

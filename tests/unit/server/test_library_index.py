@@ -57,7 +57,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
 
 def test_what_is_put_in_is_found(index: Index) -> None:
     """An entry comes back as it was, by its id and among those that are known."""
-    one = entry(1, labels=Labels(pinned=True, tags=("a", "b")), models=("m1", 'm"2'), state="running")
+    one = entry(1, labels=Labels(pinned=True, tags=("a", "b"), label="Nightly"), models=("m1", 'm"2'), state="running")
     index.change((), (one, entry(2)))
     assert index.find(one.id) == one
     assert index.find("nobody") is None

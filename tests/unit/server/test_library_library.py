@@ -1,6 +1,7 @@
 """The library keeps its index in step with the folder of the runs, from a thread that ends when it is told."""
 
 import errno
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -203,6 +204,22 @@ def test_a_first_look_that_is_ended(make: Callable[..., Library], runs: Path, mo
     again = make()
     again.refresh()
     assert (len(again.index.known()), again.complete) == (3, True)
+
+
+def test_what_is_no_file_holds_nothing_up(make: Callable[..., Library], runs: Path) -> None:
+    """A pipe or a folder in the place of a file is passed over: nobody waits for what is never written into it."""
+    for name in ("pipe", "folder"):
+        (runs / name).mkdir()
+    (runs / "folder" / "run.json").write_bytes((runs / "a" / "run.json").read_bytes())
+    os.mkfifo(runs / "pipe" / "run.json")
+    (runs / "pipe" / "records.jsonl").touch()
+    (runs / "folder" / "records.jsonl").mkdir()
+    library = make()
+    library.refresh()
+    assert [each.folder for each in library.unread] == ["folder", "pipe"]
+    told = library.questions.ask("SELECT count(*) FROM runs", 10)
+    assert told.rows == ((4,),)
+    assert told.unread == ("pipe holds no run: there is no run.json in it",)
 
 
 def test_signatures(runs: Path) -> None:

@@ -128,3 +128,23 @@ def test_facts_stay_what_they_are() -> None:
     """Numbers, truth and absence are not turned into words."""
     facts = {"event": "x", "a": 1, "b": 1.5, "c": True, "d": None}
     assert logs.discreet(None, "info", dict(facts)) == facts
+
+
+def _fail(words: str) -> None:
+    raise ValueError(words)
+
+
+def test_a_terminal_is_told_nothing(stream: io.StringIO) -> None:
+    """On a console what a client sent moves no cursor and begins no line; a traceback keeps its lines."""
+    logs.configure("INFO", "console", stream)
+    structlog.get_logger("ours").info("request", client="\x1b[31mred\x9b2J", path="a\r\nb\u202e")
+    try:
+        _fail("\x1b[2J")
+    except ValueError:
+        structlog.get_logger("ours").exception("broke")
+    written = stream.getvalue()
+    assert not set("\x1b\x9b\r\u202e") & set(written)
+    assert "\\x1b[31mred\\x9b2J" in written
+    assert "a\\r\\nb" in written
+    assert "\nTraceback" in written
+    assert "\nValueError: \\x1b[2J" in written

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modellab.records.store import Store, point_latest
+from modellab.server.folders import remove
 from modellab.server.library.labels import Labels
-from modellab.server.retention import QUIET, Kept, Plan, apply, orphans, plan, remove, scan
+from modellab.server.retention import QUIET, Kept, Plan, apply, orphans, plan, scan
 from modellab.server.settings import RetentionSettings
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -236,7 +237,7 @@ def test_what_lies_about_is_found(root: Path, tmp_path: Path) -> None:
     old = [
         root / ".trash" / "x" / "run.json",
         root / "a" / "run.json.new",
-        root / "a" / ".labels.json.77",
+        root / "a" / ".labels.json.77.new",
         data / "uploads" / "heard",
         data / "jobs" / "gone.log",
     ]

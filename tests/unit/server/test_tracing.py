@@ -79,3 +79,13 @@ def test_a_dead_collector_slows_nothing(*, answers: bool) -> None:
         closed_s = perf_counter() - began_s
     assert took_s < 2
     assert closed_s < CLOSE_S + 2
+
+
+def test_baggage_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    """What a client sends beside its trace is not read, so that nothing odd in it is logged word for word."""
+    kept = InMemorySpanExporter()
+    tracing = Tracing(lambda: SimpleSpanProcessor(kept))
+    told = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "baggage": "a=%ff," * 2000, "tracestate": "=,,\xff"}
+    with tracing.running(), tracing.request("GET", told) as span:
+        assert trace_id(span, None) == "a" * 32
+    assert not caplog.records

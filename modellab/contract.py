@@ -153,7 +153,7 @@ class BackendContract:
         told: list[Segment] = []
         transcript = loaded.narrate(audios[0], self.language, told.append)
         assert transcript.text == alone[0].text
-        assert _letters(segment.text for segment in told) == _letters([transcript.text])
+        assert "".join(segment.text for segment in told).strip() == transcript.text.strip()
 
     @pytest.mark.parametrize("timestamps", ["segment", "word"])
     def test_times_are_inside_the_audio(self, loaded: Backend, audios: Sequence[Audio], timestamps: str) -> None:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Literal, Protocol, Self, TypeAlias, get_args
 
 import numpy as np
@@ -140,10 +140,11 @@ class Backend(ABC):
     def narrate(self, audio: Audio, language: str | None, tell: Callable[[Segment], None]) -> Transcript:
         """Give the transcript of one audio as `transcribe` does, and tell each segment as soon as it is written.
 
-        Where a runtime says nothing before it has finished, all are told at the end.
+        What is told is the text, one piece after another, with the space between them. Where a runtime says nothing
+        before it has finished, all is told at the end.
         """
         (transcript,) = self.transcribe([audio], language)
-        for segment in transcript.segments or (Segment(text=transcript.text, start_s=0.0, end_s=audio.duration_s),):
+        for segment in _pieces(transcript, audio.duration_s):
             tell(segment)
         return transcript
 
@@ -205,6 +206,21 @@ class Backend(ABC):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _pieces(transcript: Transcript, duration_s: float) -> tuple[Segment, ...]:
+    """Cut a text into what its segments hold, each with the space before it; the whole where they do not make it up."""
+    text, at, pieces = transcript.text, 0, []
+    for segment in transcript.segments:
+        held = segment.text.strip()
+        end = text.find(held, at) + len(held)
+        if end < at + len(held) or text[at : end - len(held)].strip():
+            break
+        pieces.append(replace(segment, text=text[at:end]))
+        at = end
+    if at < len(text) or not pieces:
+        return (Segment(text=text, start_s=0.0, end_s=duration_s),)
+    return tuple(pieces)
 
 
 def as_json(value: object) -> JsonValue:

@@ -115,9 +115,8 @@ def vtt(transcript: Transcript) -> str:
 
 
 def delta(segment: Segment, *, first: bool) -> DeltaEvent:
-    """Give a segment as the next piece of a text, with the space that parts it from the piece before."""
-    text = segment.text.strip()
-    return DeltaEvent(delta=text if first or not text else f" {text}")
+    """Give a segment as the next piece of a text, which has no space before its first."""
+    return DeltaEvent(delta=segment.text.lstrip() if first else segment.text)
 
 
 def as_json(body: BaseModel) -> Any:  # noqa: ANN401 - any JSON value

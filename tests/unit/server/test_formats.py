@@ -50,7 +50,7 @@ def test_a_language_that_nobody_knows_is_null() -> None:
 
 
 def test_deltas_make_the_text() -> None:
-    """The pieces one after another are the text, with a space between two."""
+    """The pieces one after another are the text, as they were told, without a space before the first."""
     pieces = [delta(segment, first=not at).delta for at, segment in enumerate(SEGMENTS[:1] * 2)]
     assert "".join(pieces) == "Hello there. Hello there."
 

@@ -108,7 +108,7 @@ test-kill: $(STAMP) ## Kill a run 50 times at random moments and go on with it
 
 test: $(STAMP) ## Run the project's tests, but for those that need a browser
 	@echo "Left out: the tests that need a browser (make test-e2e)."
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile  # what a file makes is made once
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder  # what a file makes is made once; long files first
 
 test-e2e: $(STAMP) ## Run the tests that need a browser
 	@$(BIN)/pytest tests/e2e

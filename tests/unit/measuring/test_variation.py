@@ -36,7 +36,7 @@ class Asked(FakeBackend):
 
     def transcribe(self, audios: Sequence[Audio], language: str | None = None) -> Sequence[Transcript]:
         """Remember and answer."""
-        self.asked = [*getattr(self, "asked", []), (language, [audio.duration_s for audio in audios])]
+        self.heard = [*getattr(self, "heard", []), (language, [audio.duration_s for audio in audios])]
         return super().transcribe(audios, language)
 
 
@@ -63,7 +63,7 @@ def test_the_usual_backend_is_asked_again() -> None:
     again = varied(backend, AGAIN)
     assert [t.text for t in again.backend.transcribe([seconds(1)], "en")] == ["hello world"]
     again.close()
-    assert (backend.asked, backend.loads, backend.closes) == ([("en", [1.0])], 1, 0)
+    assert (backend.heard, backend.loads, backend.closes) == ([("en", [1.0])], 1, 0)
 
 
 @pytest.mark.parametrize("changed", [THREADS, WORD_TIMES])
@@ -74,21 +74,21 @@ def test_another_backend_is_loaded_once_and_closed(changed: Variation) -> None:
     for _ in range(2):
         model.backend.transcribe([seconds(1)], "en")
     model.close()
-    assert (usual.loads, other.loads, other.closes, len(other.asked)) == (0, 1, 1, 2)
+    assert (usual.loads, other.loads, other.closes, len(other.heard)) == (0, 1, 1, 2)
 
 
 def test_the_language_is_not_told() -> None:
     """Untold, a model hears no language, though the corpus states one."""
     other = Asked()
     varied(FakeBackend(), UNTOLD, other).backend.transcribe([seconds(1)], "de")
-    assert other.asked == [(None, [1.0])]
+    assert other.heard == [(None, [1.0])]
 
 
 def test_a_long_recording_is_heard_in_pieces() -> None:
     """A recording longer than a piece becomes one batch of pieces, and one transcript."""
     backend = Asked(replies=("one", "two", "three"))
     (written,) = varied(backend, PIECES).backend.transcribe([seconds(60)], "en")
-    ((language, lasted),) = backend.asked
+    ((language, lasted),) = backend.heard
     assert language == "en"
     assert len(lasted) == 3
     assert sum(lasted) == pytest.approx(60.0)

@@ -51,7 +51,7 @@ def test_what_it_writes_keeps_the_contract(
     }
     assert f"pip install -e {folder}" in capsys.readouterr().out
     written = tested(folder)
-    assert "14 passed" in written, written
+    assert "15 passed" in written, written
     assert not {"failed", "skipped", "error"} & set(written.splitlines()[-1].replace(",", "").split()), written
 
 

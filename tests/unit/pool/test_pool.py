@@ -715,12 +715,12 @@ class Here:
 
 
 @pytest.mark.slow
-def test_forty_loads_and_unloads_leave_nothing_behind(monkeypatch) -> None:
+def test_twenty_loads_and_unloads_leave_nothing_behind(monkeypatch) -> None:
     """Models that leak 4 MB a use leave nothing once they are evicted; the same models in this process do."""
     monkeypatch.setattr("modellab.testing._LEAKED", [])
-    assert grown(fake_recipe(leaks_bytes=4 << 20), cycles=40) < 50 << 20
-    control = Recipe(make=lambda: Here(leaks_bytes=4 << 20), estimate=of(1))
-    assert grown(control, cycles=40) > 100 << 20
+    assert grown(fake_recipe(leaks_bytes=8 << 20), cycles=20) < 50 << 20
+    control = Recipe(make=lambda: Here(leaks_bytes=8 << 20), estimate=of(1))
+    assert grown(control, cycles=20) > 100 << 20
 
 
 def test_all_leases_of_one_caller_may_nest(pool_of) -> None:

@@ -716,10 +716,10 @@ class Here:
 
 @pytest.mark.slow
 def test_twenty_loads_and_unloads_leave_nothing_behind(monkeypatch) -> None:
-    """Models that leak 8 MB a use leave nothing once they are evicted; the same models in this process do."""
+    """Models that leak 16 MB a use leave nothing once they are evicted; the same models in this process do."""
     monkeypatch.setattr("modellab.testing._LEAKED", [])
-    assert grown(fake_recipe(leaks_bytes=8 << 20), cycles=20) < 50 << 20
-    control = Recipe(make=lambda: Here(leaks_bytes=8 << 20), estimate=of(1))
+    assert grown(fake_recipe(leaks_bytes=16 << 20), cycles=20) < 50 << 20
+    control = Recipe(make=lambda: Here(leaks_bytes=16 << 20), estimate=of(1))
     assert grown(control, cycles=20) > 100 << 20
 
 

@@ -88,4 +88,5 @@ def test_baggage_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
     told = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "baggage": "a=%ff," * 2000, "tracestate": "=,,\xff"}
     with tracing.running(), tracing.request("GET", told) as span:
         assert trace_id(span, None) == "a" * 32
-    assert not caplog.records
+    readers = ("opentelemetry.baggage", "opentelemetry.trace")  # what other tests send may still be under way
+    assert not [record for record in caplog.records if record.name.startswith(readers)]

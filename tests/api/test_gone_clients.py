@@ -1,4 +1,4 @@
-"""Clients that are gone: at every phase of a request the work on it ends, and the next one is served."""
+"""Who is gone in the middle, a client or its model: the work ends, and the next request is served."""
 
 import socket
 import struct
@@ -127,3 +127,19 @@ def test_gone_while_it_waits(server: ServerProcess, client: httpx2.Client) -> No
     begun_s = MONOTONIC()
     assert heard(client)
     assert MONOTONIC() - begun_s < 2 * SLOW_S
+
+
+def test_a_model_that_is_killed_at_work(server: ServerProcess, client: httpx2.Client) -> None:
+    """The request whose process is killed from outside is told to come again, and the next is heard by another."""
+    assert heard(client)
+    before = models(server)
+    line = call(server, request(wav()))
+    until(lambda: held(client).get("leases") == 1)
+    for pid in before:
+        psutil.Process(pid).kill()
+    answer = line.recv(65536).lower()
+    line.close()
+    assert b" 503 " in answer.partition(b"\r\n")[0]
+    assert b"retry-after: " in answer
+    assert heard(client)
+    assert not models(server) & before

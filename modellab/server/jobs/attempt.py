@@ -148,7 +148,6 @@ class Attempt:
                 self._end(child, "lost", 0.0)
             if self._ending and self._clock() >= self._kill_s:
                 child.kill()
-            child.sweep()
         child.close()
 
     def _tick(self, child: Child) -> None:

@@ -16,8 +16,9 @@ _READ_S = 2.0
 
 
 class Child:
-    """A running process, and a thread that reads what it prints; `ended` is set when it is gone.
+    """A running process; `ended` is set when it is gone, and what it left behind is told to go as well.
 
+    One thread reads what it prints, one waits for its end: a child of its own may keep its output open.
     It may outlive the server only until it prints: the pipe has no reader then.
     """
 
@@ -25,7 +26,8 @@ class Child:
         self.ended = Event()
         self._process = process
         self._log = log
-        self._thread = Thread(target=self._read, name=f"modellab-job-{process.pid}", daemon=True)
+        self._reader = Thread(target=self._read, name=f"modellab-job-{process.pid}", daemon=True)
+        self._waiter = Thread(target=self._wait, name=f"modellab-job-{process.pid}-end", daemon=True)
 
     @classmethod
     def start(cls, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Log) -> Self:
@@ -44,7 +46,8 @@ class Child:
             start_new_session=True,
         )
         child = cls(process, log)
-        child._thread.start()
+        child._reader.start()
+        child._waiter.start()
         return child
 
     @property
@@ -65,15 +68,9 @@ class Child:
         """End it, and what it started."""
         self._signal(signal.SIGKILL)
 
-    def sweep(self) -> None:
-        """Where it has ended, end what it left behind, which would keep its output open."""
-        if self.code is not None:
-            self.kill()
-            self.ended.set()
-
     def close(self) -> None:
         """Wait until all that it printed is written."""
-        self._thread.join(_READ_S)
+        self._reader.join(_READ_S)
 
     def _signal(self, number: signal.Signals) -> None:
         if not self.ended.is_set():
@@ -86,5 +83,8 @@ class Child:
             while chunk := os.read(printed.fileno(), _CHUNK_BYTES):
                 with suppress(OSError):  # a full disk takes no log; the evaluation may go on
                     self._log.write(chunk)
+
+    def _wait(self) -> None:
         self._process.wait()
+        self.kill()
         self.ended.set()

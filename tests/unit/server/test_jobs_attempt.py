@@ -330,14 +330,16 @@ def test_a_job_whose_runners_all_died_is_interrupted(lab: Lab) -> None:
     assert "died each time" in (job.reason or "")
 
 
-def test_what_a_process_leaves_behind_is_ended(lab: Lab) -> None:
-    """A child of the child that keeps the output open keeps no job from its end."""
-    job = lab.ran(RECORD + "sleep 600 & echo $!")
+@pytest.mark.parametrize("output", ["", " > /dev/null 2>&1"], ids=["open", "closed"])
+def test_what_a_process_leaves_behind_is_ended(lab: Lab, output: str) -> None:
+    """A child of the child is ended with it, and one that keeps the output open keeps no job from its end."""
+    job = lab.ran(RECORD + f"true; sleep 600{output} & echo $!")
     assert job.state == "complete"
-    assert not psutil.pid_exists(int(lab.printed(job.id))) or _is_zombie(int(lab.printed(job.id)))
+    until(lambda: has_ended(int(lab.printed(job.id))))
 
 
-def _is_zombie(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
+    """Tell whether a process has ended, be it waited for or not."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

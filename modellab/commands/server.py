@@ -43,9 +43,10 @@ def _add_config(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def _add_gc(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     gc = verbs.add_parser(
         "gc",
-        help="delete old runs, as the settings of retention say",
-        description="Delete the oldest runs beyond what the settings MODELLAB_SERVER_RETENTION__* allow, and what was "
-        "left lying about. A run that is pinned, in progress or was changed within the hour stays.",
+        help="delete old runs and evaluations, as the settings of retention say",
+        description="Delete the oldest runs beyond what the settings MODELLAB_SERVER_RETENTION__* allow, evaluations "
+        "that ended long ago, and what was left lying about. A run that is pinned, in progress or was changed within "
+        "the hour stays.",
     )
     add_places(gc)
     gc.add_argument("--dry-run", action="store_true", help="only say what would be deleted, and why")
@@ -123,42 +124,59 @@ def _gc(options: argparse.Namespace) -> None:
     require_runs(settings)
     runs, unread = retention.scan(settings.runs)
     plan = retention.plan(runs, settings.retention, disk_free_bytes(settings.runs), now_utc())
-    orphans = tuple(retention.orphans(settings.runs, settings.data, _jobs(settings), now_utc()))
-    _print_plan(plan, orphans)
+    known, old = _jobs(settings)
+    orphans = tuple(retention.orphans(settings.runs, settings.data, known - old, now_utc()))
+    _print_plan(plan, old, orphans)
     for line in (*unread, *plan.unmet):
         print(f"modellab: {line}", file=sys.stderr)
     left_bytes = sum(orphan.size_bytes for orphan in orphans)
     if options.dry_run:
-        print(f"{_runs(len(plan.deletions))} would be deleted, {_size(plan.freed_bytes + left_bytes)} freed")
+        gone = f"{_count(len(plan.deletions), 'run')} and {_count(len(old), 'evaluation')}"
+        print(f"{gone} would be deleted, {_size(plan.freed_bytes + left_bytes)} freed")
         return
+    _forget(settings, old)
     freed = retention.apply(plan, settings.runs, now_utc)
     for orphan in orphans:
         remove(orphan.path)
     for name in freed.spared:
         print(f"modellab: {name} was spared: it was pinned or changed just now, or is gone", file=sys.stderr)
-    print(f"{_runs(freed.runs)} deleted, {_size(freed.size_bytes + left_bytes)} freed")
+    gone = f"{_count(freed.runs, 'run')} and {_count(len(old), 'evaluation')}"
+    print(f"{gone} deleted, {_size(freed.size_bytes + left_bytes)} freed")
 
 
-def _jobs(settings: "ServerSettings") -> frozenset[str]:
-    """Give the ids of the jobs; none where there is no database yet, so that there are no logs either."""
+def _jobs(settings: "ServerSettings") -> tuple[frozenset[str], frozenset[str]]:
+    """Give the ids of the jobs, and of those that may go; none before a first job has left a log."""
     if not (settings.data / "jobs").is_dir():
-        return frozenset()
+        return frozenset(), frozenset()
     from sqlalchemy import select
 
-    from modellab.server.jobs.tables import jobs
+    from modellab.server.jobs.tables import ended_before, jobs
 
+    days = settings.retention.max_job_age_days
     with _database(settings) as database, database.reading() as connection:
-        return frozenset(connection.scalars(select(jobs.c.id)))
+        known = frozenset(connection.scalars(select(jobs.c.id)))
+        old = frozenset() if days is None else ended_before(connection, now_utc() - timedelta(days=days))
+        return known, old
 
 
-def _print_plan(plan: "Plan", orphans: "tuple[Orphan, ...]") -> None:
-    if not plan.deletions and not orphans:
+def _forget(settings: "ServerSettings", ids: frozenset[str]) -> None:
+    if ids:
+        from modellab.server.jobs.tables import forget
+
+        with _database(settings) as database, database.writing() as connection:
+            forget(connection, ids)
+
+
+def _print_plan(plan: "Plan", old: frozenset[str], orphans: "tuple[Orphan, ...]") -> None:
+    if not plan.deletions and not old and not orphans:
         return
     table = Table("what", "age", "size", "why", box=None)
     for deletion in plan.deletions:
         run = deletion.run
         days = (now_utc() - run.created_at) / timedelta(days=1)
         table.add_row(Text(run.folder.name), f"{days:.1f} days", _size(run.size_bytes), deletion.why)
+    if old:
+        table.add_row(_count(len(old), "evaluation"), "", "", "ended long ago")
     for orphan in orphans:
         table.add_row(Text(str(orphan.path), overflow="fold"), "", _size(orphan.size_bytes), orphan.why)
     console().print(table)
@@ -192,7 +210,7 @@ def _restore(options: argparse.Namespace) -> None:
 
 
 def _tell_backup(done: str, manifest: "Manifest") -> None:
-    print(f"{done}: {_runs(manifest.runs)}, {_size(manifest.size_bytes)}, of {manifest.created_at}")
+    print(f"{done}: {_count(manifest.runs, 'run')}, {_size(manifest.size_bytes)}, of {manifest.created_at}")
     if manifest.database == "elsewhere":
         print("modellab: the database is not in it: back it up by its own tools (pg_dump)", file=sys.stderr)
     if manifest.database == "sqlite" and not manifest.secret:
@@ -253,8 +271,8 @@ def _database(settings: "ServerSettings") -> "Iterator[Database]":
         yield database
 
 
-def _runs(count: int) -> str:
-    return f"{count} run{'' if count == 1 else 's'}"
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _size(size_bytes: int) -> str:

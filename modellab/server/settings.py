@@ -119,7 +119,7 @@ class JobSettings(Part):
 
 
 class RetentionSettings(Part):
-    """Which runs may be deleted by `modellab server gc`; pinned runs never are."""
+    """What may be deleted by `modellab server gc`; pinned runs never are."""
 
     max_age_days: PositiveFloat | None = None
     """Runs older than so many days."""
@@ -129,6 +129,8 @@ class RetentionSettings(Part):
     """The oldest, until the rest takes no more than so much."""
     min_free_bytes: PositiveInt | None = None
     """The oldest, until so much of the disk is free."""
+    max_job_age_days: PositiveFloat | None = None
+    """Evaluations that ended so many days ago, with their logs; their runs are judged as all runs are."""
 
 
 class ServerSettings(BaseSettings):

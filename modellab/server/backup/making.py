@@ -17,7 +17,7 @@ from modellab.errors import BadBackup, NotWritten
 from modellab.records.run import SCHEMA as RUN_SCHEMA
 from modellab.records.store import LATEST
 from modellab.server.backup.archive import CHUNK_BYTES, Archive, archive_in, cause_of, sync
-from modellab.server.backup.manifest import DATABASE, FORMAT, MANIFEST, RUNS, SECRET, DatabaseKind, Manifest
+from modellab.server.backup.manifest import DATABASE, FORMAT, LOGS, MANIFEST, RUNS, SECRET, DatabaseKind, Manifest
 from modellab.server.database import SCHEMA as DATABASE_SCHEMA
 from modellab.server.folders import run_names
 from modellab.server.settings import ServerSettings
@@ -48,6 +48,7 @@ def back_up(settings: ServerSettings, to: Path, now: Callable[[], datetime], *, 
                 database = _pack_database(settings, archive, to.parent)
                 if with_secret:
                     _pack_secret(settings, archive)
+                _pack_logs(settings.data / "jobs", archive)
                 _pack_runs(settings.runs, archive)
                 manifest = Manifest(
                     format=FORMAT,
@@ -97,6 +98,13 @@ def _pack_secret(settings: ServerSettings, archive: Archive) -> None:
     path = settings.data / "secret"
     with path.open("rb") as file:
         archive.add(SECRET, file, path.stat().st_size)
+
+
+def _pack_logs(folder: Path, archive: Archive) -> None:
+    """Put in what jobs have printed. One that is replaced meanwhile, or deleted, is there as it was, or not at all."""
+    for path in sorted(folder.glob("*.log")):
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            archive.add(f"{LOGS}/{path.name}", file, os.fstat(file.fileno()).st_size)
 
 
 def _pack_runs(root: Path, archive: Archive) -> None:

@@ -8,7 +8,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 
 RUNS, DATA = "runs", "data"
-DATABASE, SECRET = f"{DATA}/server.sqlite3", f"{DATA}/secret"
+DATABASE, SECRET, LOGS = f"{DATA}/server.sqlite3", f"{DATA}/secret", f"{DATA}/jobs"
 
 DatabaseKind: TypeAlias = Literal["sqlite", "elsewhere", "none"]
 

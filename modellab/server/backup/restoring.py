@@ -17,7 +17,7 @@ from modellab.errors import BadBackup, BadRecord, NotWritten
 from modellab.records.lines import reason_of
 from modellab.records.store import LATEST, Store, point_latest
 from modellab.server.backup.archive import CHUNK_BYTES, Hashed, cause_of, sync
-from modellab.server.backup.manifest import DATA, DATABASE, FORMAT, MANIFEST, RUNS, SECRET, Manifest, Member
+from modellab.server.backup.manifest import DATA, DATABASE, FORMAT, LOGS, MANIFEST, RUNS, SECRET, Manifest, Member
 from modellab.server.folders import RESTORING, TRASH, remove, run_names
 
 _DAMAGE = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error)
@@ -126,7 +126,8 @@ def _place(file: Path, info: tarfile.TarInfo, places: dict[str, Path]) -> Path:
     """
     first, _, rest = info.name.partition("/")
     parts = rest.split("/")
-    known = first in places and (first == RUNS or info.name in {DATABASE, SECRET})
+    is_log = info.name.rpartition("/")[0] == LOGS
+    known = first in places and (first == RUNS or is_log or info.name in {DATABASE, SECRET})
     if not known or "\0" in rest or any(part in {"", ".", "..", RESTORING, TRASH} for part in parts):
         raise BadBackup(f"{file} holds a file that no backup holds, and nothing was put back: {info.name!r}")
     return places[first].joinpath(*parts)
@@ -196,9 +197,9 @@ def _swap(places: dict[str, Path], runs: Path, data: Path) -> None:
             path = runs / name
             if path.is_dir() or path.is_symlink():
                 move(path, runs / RESTORING / "old")
-        for path in (*_database_files(data), data / "secret"):
-            if path.name != "secret" or (path.exists() and (places[DATA] / "secret").exists()):
-                move(path, data / RESTORING / "old")
+        replaced = (data / name for name in ("secret", "jobs") if (places[DATA] / name).exists())
+        for path in (*_database_files(data), *(path for path in replaced if path.exists())):
+            move(path, data / RESTORING / "old")
         for kind, folder in ((RUNS, runs), (DATA, data)):
             for path in sorted(places[kind].glob("*")):
                 move(path, folder)

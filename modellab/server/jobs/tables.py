@@ -1,6 +1,6 @@
 """Tables: how jobs and what became of them lie in the database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -15,13 +15,15 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
+    delete,
     insert,
     select,
     update,
 )
 
 from modellab.server.database import METADATA
-from modellab.server.jobs.job import Job, JobEvent
+from modellab.server.jobs.job import ENDED, Job, JobEvent
 from modellab.server.jobs.order import Order
 
 Now: TypeAlias = Callable[[], datetime]
@@ -105,6 +107,18 @@ def tell(connection: Connection, id: str, kind: str, at: datetime, **said: Any) 
     row = connection.execute(select(jobs.c.events, jobs.c.state, jobs.c.attempts).where(jobs.c.id == id)).one()
     event = {"kind": kind, "at": written(at), "state": row.state, "attempt": row.attempts, **said}
     connection.execute(insert(job_events).values(job=id, number=row.events, said=event))
+
+
+def ended_before(connection: Connection, at: datetime) -> frozenset[str]:
+    """Give the ids of the jobs that ended before a time."""
+    asked = select(jobs.c.id).where(jobs.c.state.in_(ENDED), jobs.c.ended_at < written(at))
+    return frozenset(connection.scalars(asked))
+
+
+def forget(connection: Connection, ids: Collection[str]) -> None:
+    """Delete jobs, with their events."""
+    if ids:
+        connection.execute(delete(jobs).where(jobs.c.id == bindparam("gone")), [{"gone": each} for each in ids])
 
 
 def event_of(row: Row[Any]) -> JobEvent:

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from pydantic import TypeAdapter
 from modellab.cli import main
 from modellab.records.environment import Environment
 from modellab.records.run import Run
+from modellab.server.database import Database
+from modellab.server.jobs.order import Order
+from modellab.server.jobs.queue import JobQueue
 from modellab.server.keys import SHAPE
 from modellab.server.settings import PREFIX
 from modellab.server.variables import example
@@ -201,17 +205,45 @@ def test_old_runs_are_collected(said: Said, monkeypatch: pytest.MonkeyPatch) -> 
     row = next(line.split() for line in shown.splitlines() if "old" in line.split())
     assert row == ["old", "40.0", "days", "0.0", "MiB", "age"]
     assert "run.json.new" in shown
-    assert "1 run would be deleted" in shown or "2 runs would be deleted" in shown
+    assert "1 run and 0 evaluations would be deleted" in shown
     assert "bytes of the disk will be free" in told
     assert old.exists()
     monkeypatch.delenv(f"{PREFIX}RETENTION__MIN_FREE_BYTES")
     assert main(["server", "gc"]) == 0
-    assert "1 run deleted" in said()[0]
+    assert "1 run and 0 evaluations deleted" in said()[0]
     assert not old.exists()
     assert [path.name for path in young.iterdir()] == ["run.json"]
     assert main(["server", "gc"]) == 0
-    assert said()[0] == "0 runs deleted, 0.0 MiB freed\n"
+    assert said()[0] == "0 runs and 0 evaluations deleted, 0.0 MiB freed\n"
     assert main(["server", "gc", "--runs", "nowhere"]) == 1
+
+
+def test_old_evaluations_are_collected(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that ended long ago go, events and logs with them; one that ended of late, and one that waits, stay."""
+    made = [datetime.now(UTC) - timedelta(days=days) for days in (40, 1, 40)]
+    with closing(Database.open("sqlite:///.modellab/server.sqlite3")) as database:
+        queues = [JobQueue(database, max_queued=9, now=lambda at=at: at) for at in made]
+        old, young, waiting = (queue.add(Order()).job.id for queue in queues)
+        for queue, job in zip(queues[:2], (old, young), strict=True):
+            queue.cancel(job)
+    logs = Path(".modellab/jobs")
+    logs.mkdir()
+    for job in (old, young, waiting):
+        (logs / f"{job}.log").write_text("printed")
+        os.utime(logs / f"{job}.log", (0, 0))
+    assert main(["server", "gc"]) == 0
+    assert "0 evaluations deleted" in said()[0]
+    monkeypatch.setenv(f"{PREFIX}RETENTION__MAX_JOB_AGE_DAYS", "30")
+    assert main(["server", "gc", "--dry-run"]) == 0
+    assert "1 evaluation would be deleted" in said()[0]
+    assert len(list(logs.iterdir())) == 3
+    assert main(["server", "gc"]) == 0
+    assert "1 evaluation deleted" in said()[0]
+    assert {path.stem for path in logs.iterdir()} == {young, waiting}
+    with closing(Database.open("sqlite:///.modellab/server.sqlite3")) as database:
+        queue = JobQueue(database, max_queued=9, now=lambda: made[0])
+        assert {job.id for job in queue.page(size=9)} == {young, waiting}
+        assert queue.events(old)[0] == ()
 
 
 def test_a_backup_goes_round(said: Said) -> None:

@@ -49,6 +49,8 @@ def settings(tmp_path: Path, make_run: MakeRun) -> ServerSettings:
         numbers.create(connection)
         connection.execute(insert(numbers), [{"number": number} for number in range(500)])
     (settings.data / "secret").write_text("quiet")
+    (settings.data / "jobs").mkdir()
+    (settings.data / "jobs" / "one.log").write_text("what it printed")
     return settings
 
 
@@ -94,7 +96,8 @@ def test_everything_comes_back(settings: ServerSettings, backup: Path, tmp_path:
     assert restore(backup, tmp_path / "new" / "runs", tmp_path / "new" / "data") == told
     assert files_below(tmp_path / "new" / "runs") == files_below(settings.runs)
     assert (tmp_path / "new" / "runs" / "latest").readlink() == Path("b")
-    assert sorted(files_below(tmp_path / "new" / "data")) == ["server.sqlite3"]
+    assert sorted(files_below(tmp_path / "new" / "data")) == ["jobs/one.log", "server.sqlite3"]
+    assert (tmp_path / "new" / "data" / "jobs" / "one.log").read_text() == "what it printed"
     assert count_in(tmp_path / "new" / "data" / "server.sqlite3") == 500
     assert [path.name for path in backup.parent.iterdir()] == ["one.tar.gz"]
     assert sorted(path.name for path in (tmp_path / "new" / "runs").iterdir()) == ["a", "b", "latest"]
@@ -174,7 +177,7 @@ def test_links_locks_and_drafts_stay(settings: ServerSettings, tmp_path: Path) -
     (settings.runs / "a" / "run.json.new").write_text("{")
     told = back_up(settings, tmp_path / "one.tar.gz", now)
     assert {member.name for member in told.members} == {
-        "data/server.sqlite3", "runs/a/run.json", "runs/a/labels.json", "runs/a/records.jsonl",
+        "data/server.sqlite3", "data/jobs/one.log", "runs/a/run.json", "runs/a/labels.json", "runs/a/records.jsonl",
         "runs/b/run.json", "runs/b/records.jsonl",
     }  # fmt: skip
 
@@ -211,11 +214,12 @@ def test_force_replaces_all(settings: ServerSettings, backup: Path, make_run: Ma
     point_latest(settings.runs / "c")
     (settings.runs / "a" / "records.jsonl").unlink()
     (settings.data / "server.sqlite3-wal").write_bytes(b"what an old database had in mind")
+    (settings.data / "jobs" / "two.log").write_text("of a job that the old database knew")
     restore(backup, settings.runs, settings.data, force=True)
     assert files_below(settings.runs) == before
     assert sorted(path.name for path in settings.runs.iterdir()) == ["a", "b", "latest"]
     assert (settings.runs / "latest").readlink() == Path("b")
-    assert sorted(path.name for path in settings.data.iterdir()) == ["secret", "server.sqlite3"]
+    assert sorted(files_below(settings.data)) == ["jobs/one.log", "secret", "server.sqlite3"]
     assert count_in(settings.data / "server.sqlite3") == 500
 
 

@@ -4,7 +4,7 @@ Source: https://github.com/ggml-org/whisper.cpp and https://github.com/absadiki/
 """
 
 import atexit
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -87,6 +87,15 @@ class WhisperCpp(Backend):
         """
         return [self._listen(audio, self.decode.language or language) for audio in audios]
 
+    def narrate(self, audio: Audio, language: str | None, tell: Callable[[Segment], None]) -> Transcript:
+        """Give the transcript of one audio, and tell the segments of each window as soon as it is written.
+
+        Raises:
+            UnknownName: when whisper.cpp does not know the language.
+            BadTranscript: when it fails on the audio; the message holds its words.
+        """
+        return self._listen(audio, self.decode.language or language, tell)
+
     def close(self) -> None:
         """Free the model."""
         if self._model is None:
@@ -111,12 +120,20 @@ class WhisperCpp(Backend):
             also.add("max_new_tokens")
         return tuple(sorted(also))
 
-    def _listen(self, audio: Audio, language: str | None) -> Transcript:
+    def _listen(self, audio: Audio, language: str | None, tell: Callable[[Segment], None] | None = None) -> Transcript:
         import _pywhispercpp as runtime
 
         assert self._model is not None, "load() comes first"
         how = _asked(self.decode, self.threads, self._language(language))
         samples = _long_enough(audio.samples)
+
+        def written(_model: object, count: int, _: object = None) -> None:
+            assert tell is not None
+            for segment in self._segments(audio.duration_s, newest=count):
+                tell(segment)
+
+        if tell is not None:
+            runtime.assign_new_segment_callback(how, written)
         with _complaints() as said:
             code = runtime.whisper_full(self._model, how, samples, samples.size)
         if code:
@@ -144,10 +161,12 @@ class WhisperCpp(Backend):
 
         return str(runtime.whisper_lang_str(runtime.whisper_full_lang_id(self._model)))
 
-    def _segments(self, duration_s: float) -> Iterator[Segment]:
+    def _segments(self, duration_s: float, newest: int | None = None) -> Iterator[Segment]:
+        """Give the segments that are written: all, or so many of the newest."""
         import _pywhispercpp as runtime
 
-        for number in range(runtime.whisper_full_n_segments(self._model)):
+        count = runtime.whisper_full_n_segments(self._model)
+        for number in range(0 if newest is None else count - newest, count):
             end_s = TICK_S * runtime.whisper_full_get_segment_t1(self._model, number)
             start_s = TICK_S * runtime.whisper_full_get_segment_t0(self._model, number)
             if self.decode.timestamps == "none":

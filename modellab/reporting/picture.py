@@ -19,6 +19,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", "h")  # of another numbe
 LINES = ("-", "--", "-.", ":")
 DIM = "#666666"
 WIDE_SPREAD = 30  # times the least value: from here on a logarithmic axis shows more
+GAP = 3  # pixels between two names
 
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -95,7 +96,7 @@ def name_points(figure: "Figure", axes: "Axes", points: Sequence[tuple[float, fl
                 name.replace(" · ", "\n", 1), (x, y), (right, up), textcoords="offset points", ha=ha, va=va, fontsize=8,
                 multialignment=ha, linespacing=1.05, in_layout=False, path_effects=halo,
             )  # fmt: skip
-            box = text.get_window_extent()
+            box = text.get_window_extent().padded(GAP)
             if _within(box, inside) and not any(box.overlaps(other) for other in taken):
                 taken.append(box)
                 break

@@ -15,6 +15,7 @@ import pytest
 
 from modellab.backends.base import Backend, DecodeOptions
 from modellab.backends.registry import backend_class, refusal, weights_for
+from modellab.backends.whisper_cpp import WINDOW_S, WhisperCpp
 from modellab.checkpoints.registry import Registry
 from modellab.checkpoints.weights import Weights
 from modellab.corpora.registry import read_corpora
@@ -23,8 +24,8 @@ from modellab.errors import BadCheckpoint, BadTranscript
 from modellab.scoring.normalize import normalizer
 from modellab.scoring.wer import score
 from modellab.sources.cache import cache_root
-from modellab.speech.audio import Audio, read_audio
-from modellab.speech.transcript import Transcript
+from modellab.speech.audio import SAMPLE_RATE_HZ, Audio, read_audio
+from modellab.speech.transcript import Segment, Transcript
 from modellab.speech.utterance import Corpus
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -397,6 +398,23 @@ def test_whisper_cpp_prints_nothing(weights: Callable[[str], Weights], tmp_path:
     command = [sys.executable, "-c", QUIET, str(weights("whisper-cpp").folder), str(tmp_path)]
     told = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+
+
+def test_whisper_cpp_tells_a_window_before_it_hears_the_next(
+    weights: Callable[[str], Weights], audios: Sequence[Audio]
+) -> None:
+    """Of a recording of two windows, the segments of the first are told while the second is not heard yet."""
+    runtime = pytest.importorskip("_pywhispercpp")
+    long = Audio(samples=np.concatenate([audio.samples for audio in (*audios, *audios)])[: 50 * SAMPLE_RATE_HZ])
+    told: list[tuple[Segment, int]] = []
+    with made("whisper-cpp", weights) as backend:
+        assert isinstance(backend, WhisperCpp)
+        transcript = backend.narrate(
+            long, "en", lambda segment: told.append((segment, runtime.whisper_full_n_segments(backend._model)))
+        )
+    assert long.duration_s > WINDOW_S
+    assert tuple(segment for segment, _ in told) == transcript.segments
+    assert told[0][1] < len(transcript.segments)
 
 
 def test_an_english_model_is_generated_from_as_one(weights: Callable[[str], Weights]) -> None:

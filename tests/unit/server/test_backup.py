@@ -379,7 +379,11 @@ def test_what_was_damaged_before_is_found(
         verify(backup)
 
 
-@pytest.mark.parametrize("content", [b"", b"no backup", gzip.compress(b"no tar"), gzip.compress(b"\0" * 10240)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no backup", gzip.compress(b"no tar"), gzip.compress(b"\0" * 10240)],
+    ids=["nothing", "other bytes", "packed words", "packed zeros"],  # what is packed holds the time
+)
 def test_what_is_no_backup(tmp_path: Path, content: bytes) -> None:
     """Any other file is told to be none."""
     (tmp_path / "one.tar.gz").write_bytes(content)

@@ -1,14 +1,16 @@
-"""What tests of several rooms share: facts of scenarios made by hand, and a clock that is moved by hand."""
+"""What tests of several rooms share: examples of properties, facts of scenarios, and a clock that is moved by hand."""
 
 import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from modellab.records.failure import Failure
 from modellab.records.scenario import Call, Footprint, Growth, Partial, Performance, Stream
 
+settings.load_profile("ci")  # examples are the same each time, and may take their time: a busy machine is no fault
 STORY = "the cat sat on the mat while seven old men told long tales of ships that sailed beyond the sea"
 
 

@@ -16,12 +16,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO, Self, TypeAlias
 
+from modellab.machine.clock import MONOTONIC
 from modellab.measuring.channel import Channel
 
 PIPE_BYTES = 1 << 20  # 16 s of audio at once
 PATIENCE_S = 5.0
 DUMP_SIGNAL = signal.SIGUSR1
-DUMP_S = 0.2
+DUMP_S = 2.0  # the longest: a busy machine may take its time to write a few lines
+_QUIET_S = 0.1  # a log that did not grow for so long is written
 TAIL_LINES = 40
 TAIL_BYTES = 16 << 10
 
@@ -101,9 +103,16 @@ class Child:
 
     def dump(self) -> None:
         """Have it write to its log what its threads are at."""
-        if self.alive:
-            self.signal(DUMP_SIGNAL)
-            self._ends_within(DUMP_S)
+        if not self.alive:
+            return
+        before = written = self._logged_bytes()
+        self.signal(DUMP_SIGNAL)
+        deadline = MONOTONIC() + DUMP_S
+        while MONOTONIC() < deadline and not self._ends_within(_QUIET_S):
+            now = self._logged_bytes()
+            if before < now == written:
+                return
+            written = now
 
     def end(self, patience_s: float = PATIENCE_S) -> None:
         """Wait for its end, then ask for it, then force it, with so much patience each; nothing is left of it."""
@@ -118,6 +127,9 @@ class Child:
         for stream in (self.process.stdin, self.process.stdout, self.log):
             if stream:
                 stream.close()
+
+    def _logged_bytes(self) -> int:
+        return os.fstat(self.log.fileno()).st_size
 
     def _ends_within(self, seconds: float) -> bool:
         try:

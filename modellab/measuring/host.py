@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import import_module
 from importlib.metadata import distributions
 from platform import python_version
@@ -111,7 +112,9 @@ def _answer(work: Callable[[Frame], dict[str, Any]], request: Frame) -> Encoded:
         return Frame(header={**asked, "kind": kind_of(error), "message": str(error) or repr(error)}).encoded()
 
 
+@cache
 def _versions() -> dict[str, str]:
+    """Give what is installed here; a process has it read once, as it imports what it imports once."""
     named = (found for found in distributions() if "Name" in found.metadata)
     return {"python": python_version()} | {found.metadata["Name"].lower(): found.version for found in named}
 

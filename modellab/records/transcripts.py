@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from modellab.errors import BadTranscript
 from modellab.speech.audio import Audio
 from modellab.speech.transcript import Transcript
+from modellab.write_ahead import write_ahead
 
 FILE = "transcripts.sqlite"
 _WAIT_S = 60.0  # for other processes that write
@@ -58,16 +59,25 @@ class TranscriptCache:
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(self._path, timeout=_WAIT_S)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            with self._database:
-                self._database.execute("CREATE TABLE IF NOT EXISTS transcripts (key TEXT PRIMARY KEY, transcript TEXT)")
+            database = sqlite3.connect(self._path, timeout=_WAIT_S)
+            try:
+                _prepare(database)
+            except BaseException:
+                database.close()
+                raise
+            self._database = database
         return self._database
 
     def _key(self, audio: Audio, language: str | None) -> str:
         heard = sha256(audio.samples.tobytes()).hexdigest()
         return sha256(f"{self._identity}/{language}/{heard}".encode()).hexdigest()
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    write_ahead(database, _WAIT_S)
+    database.execute("PRAGMA synchronous = NORMAL")
+    with database:
+        database.execute("CREATE TABLE IF NOT EXISTS transcripts (key TEXT PRIMARY KEY, transcript TEXT)")
 
 
 @cache

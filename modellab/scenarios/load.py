@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from itertools import cycle, islice
 from threading import Event
 
@@ -42,16 +42,21 @@ def opened(
     """
     asked: list[Future[Call]] = []
     over = Event()
+
+    def stop(done: Future[Call]) -> None:
+        if _is_enough(done, enough):
+            over.set()
+            _forget(asked)
+
     for batch, due in zip(batches, due_s, strict=True):
         _wait_until(desk, due, sleep)
         if over.is_set():
             break
         asked.append(future := desk.ask(batch, due))
-        future.add_done_callback(lambda done: over.set() if _is_enough(done, enough) else None)
+        future.add_done_callback(stop)
     if over.is_set():
-        for future in asked:
-            future.cancel()
-    return tuple(future.result() for future in asked if not future.cancelled())
+        _forget(asked)  # one may have been sent in that very moment
+    return tuple(_answers(asked))
 
 
 def at_once(desk: Desk, batches: Sequence[Batch]) -> tuple[Call, ...]:
@@ -66,6 +71,21 @@ def repeated(batches: Sequence[Batch], count: int) -> Iterator[Batch]:
 
 def _insist(desk: Desk, batches: Sequence[Batch], caller: int) -> list[Call]:
     return [desk.ask(batch, caller=caller).result() for batch in batches]
+
+
+def _forget(asked: Sequence[Future[Call]]) -> None:
+    for future in tuple(asked):
+        future.cancel()
+
+
+def _answers(asked: Sequence[Future[Call]]) -> Iterator[Call]:
+    """Give the answers, as they were asked for, but for those that are forgotten, be it meanwhile."""
+    for future in asked:
+        try:
+            answer = future.result()
+        except CancelledError:
+            continue
+        yield answer
 
 
 def _is_enough(done: Future[Call], enough: Callable[[Call], bool]) -> bool:

@@ -1,5 +1,6 @@
 """Database: what the server remembers beside the runs. SQLite in a file, or PostgreSQL by URL."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from modellab.errors import DatabaseUnavailable
+from modellab.write_ahead import write_ahead
 
 METADATA = MetaData()
 SCHEMA = 1
@@ -119,13 +121,12 @@ def _engine(url: str) -> Engine:
     return engine
 
 
-def _set_up_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
+def _set_up_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     """Let readers go on while one writes, keep what is committed through a crash, and begin when we say so."""
-    connection.isolation_level = None  # type: ignore[attr-defined]
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    connection.isolation_level = None
+    write_ahead(connection, BUSY_S)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -113,8 +113,8 @@ class ServerProcess:
     def _greeting(self, begin: int) -> str:
         """Give the address that it printed, once it did."""
         printed = self.log.read_bytes()[begin:].decode(errors="replace")
-        _, found, rest = printed.partition(GREETING)
-        return rest.split()[0] if found and rest.strip() else ""
+        url, ended, _ = printed.partition(GREETING)[2].partition("\n")
+        return url.strip() if ended else ""
 
     def __enter__(self) -> Self:
         self.start()

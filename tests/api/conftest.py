@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from minute import Minute
+from patience import PATIENCE_S
 from small_bench import write_bench
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from modellab.server.app import create_app
+from modellab.server.database import Database
+from modellab.server.readiness import Readiness
 from modellab.server.settings import ServerSettings
 
 HOST = "http://localhost"
@@ -24,6 +28,34 @@ def logged() -> Iterator[list[MutableMapping[str, Any]]]:
     """Give the lines that are logged, as their facts; nothing is printed, which is slow where a traceback is drawn."""
     with capture_logs(processors=[merge_contextvars]) as lines:
         yield lines
+
+
+@pytest.fixture(autouse=True)
+def _patient_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check takes as long as a slow machine needs: a test that is about its time says so."""
+    monkeypatch.setitem(Readiness.__init__.__kwdefaults__, "timeout_s", PATIENCE_S)
+
+
+@pytest.fixture(autouse=True)
+def _databases_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close the databases that a test opened: not every server in it is started, and so ended."""
+    opened: list[Database] = []
+    open_one = Database.open
+
+    def open_and_note(url: str) -> Database:
+        opened.append(open_one(url))
+        return opened[-1]
+
+    monkeypatch.setattr(Database, "open", open_and_note)
+    yield
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def minute(monkeypatch: pytest.MonkeyPatch) -> Minute:
+    """Give the time by which requests are counted, which stands until it is moved."""
+    return Minute.counted_by(monkeypatch)
 
 
 @pytest.fixture

@@ -5,21 +5,21 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event, Timer
 from typing import Any
 
 import psutil
 import pytest
 from fastapi.testclient import TestClient
+from patience import PATIENCE_S, until
 from small_bench import write_bench
+from starlette.types import Message, Receive, Scope, Send
 
 from modellab.server.app import create_app
 from modellab.server.jobs import jobs
 from modellab.server.jobs.command import environment
-from modellab.server.settings import JobSettings, ServerSettings
+from modellab.server.settings import JobSettings, RateSettings, ServerSettings
 
 HOST = "http://localhost"
-PATIENCE_S = 60.0
 UTTERANCES = 12
 SPARED = "-p no:schemathesis -p no:locust"
 UNKNOWN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -31,6 +31,26 @@ pytestmark = pytest.mark.accuracy
 
 def test_heard(model, corpus, listen):
     assert not listen(model, corpus).failures
+"""
+IN_TURNS = f"""{CLAIMS}
+
+from pathlib import Path
+from time import sleep
+
+from modellab.testing import FakeBackend
+
+TURNS = Path(__file__).parent / "turns"
+TRANSCRIBE = FakeBackend.transcribe
+
+
+def transcribe(self, audios, language=None):
+    while not (turns := list(TURNS.iterdir())):
+        sleep(0.01)
+    turns[0].unlink()
+    return TRANSCRIBE(self, audios, language)
+
+
+FakeBackend.transcribe = transcribe
 """
 BUDGETS = '[[budget]]\nmodel = "*"\nset_on = 2026-11-22\nmachine = "test"\nwer = 1.0\n'
 CONDITIONS = 'schema = 1\n[condition.noise]\neffect = "noise"\ndescription = "white noise"\nsound = "white"\n'
@@ -57,20 +77,27 @@ def _interruptible() -> Iterator[None]:
 
 @pytest.fixture
 def bench(settings: Callable[..., ServerSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """Give settings of a server over a bench with one claim, whose models take so long for an utterance.
+    """Give settings of a server over a bench with one claim, which may be asked as often as a test waits for something.
 
     Its children leave those plugins out that no evaluation needs, and that take a second to import.
     """
     monkeypatch.setattr(jobs, "environment", lambda: environment() | {"PYTEST_ADDOPTS": SPARED})
 
-    def make(seconds: float = 0.0, claims: str = CLAIMS, **limits: Any) -> ServerSettings:
-        fixtures = write_bench(tmp_path, f"seconds_per_audio = {seconds}")
+    def make(claims: str = CLAIMS, **limits: Any) -> ServerSettings:
+        fixtures = write_bench(tmp_path)
         for name, text in (("corpora", CORPORA), ("budgets", BUDGETS), ("conditions", CONDITIONS)):
             (fixtures / f"{name}.toml").write_text(text)
         benchmarks = tmp_path / "benchmarks"
         benchmarks.mkdir(exist_ok=True)
         (benchmarks / "test_claims.py").write_text(claims)
-        return settings(fixtures=fixtures, benchmarks=benchmarks, jobs=JobSettings(**limits))
+        (benchmarks / "turns").mkdir(exist_ok=True)
+        return settings(
+            fixtures=fixtures,
+            benchmarks=benchmarks,
+            jobs=JobSettings(**limits),
+            rate=RateSettings(per_minute=100_000),
+            drain_s=PATIENCE_S,
+        )
 
     return make
 
@@ -78,16 +105,6 @@ def bench(settings: Callable[..., ServerSettings], tmp_path: Path, monkeypatch: 
 def serving(settings: ServerSettings) -> TestClient:
     """Give a client of a server that is to be started."""
     return TestClient(create_app(settings), base_url=HOST, raise_server_exceptions=False)
-
-
-def until(found: Callable[[], Any]) -> Any:
-    """Wait for something to be found, and give it."""
-    waiting, left = Event(), int(PATIENCE_S / 0.05)
-    for _ in range(left):
-        if value := found():
-            return value
-        waiting.wait(0.05)
-    pytest.fail("it did not come")
 
 
 def ask(client: TestClient, **order: Any) -> dict[str, Any]:
@@ -110,8 +127,16 @@ def events_of(client: TestClient, id: str, after: int | None = None) -> list[dic
 def heard(settings: ServerSettings, id: str) -> Counter[str]:  # noqa: A002
     """Give how often each utterance stands in the records of an evaluation."""
     path = settings.runs / id / "records.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []  # the last may be half written
     return Counter(json.loads(line)["utterance"] for line in lines)
+
+
+def let(settings: ServerSettings, job: str, turns: int) -> None:
+    """Let an evaluation hear so many utterances more, and wait until they stand in its records."""
+    before = sum(heard(settings, job).values())
+    for number in range(turns):
+        (settings.benchmarks / "turns" / f"{before + number}").touch()
+    until(lambda: sum(heard(settings, job).values()) == before + turns)
 
 
 def state_of(client: TestClient, id: str) -> dict[str, Any]:  # noqa: A002
@@ -121,7 +146,14 @@ def state_of(client: TestClient, id: str) -> dict[str, Any]:  # noqa: A002
 
 def child_of(client: TestClient) -> psutil.Process:
     """Give the process that an evaluation runs in."""
-    return until(lambda: next((each for each in psutil.Process().children() if "pytest" in each.cmdline()), None))
+    return until(lambda: next((each for each in psutil.Process().children() if "pytest" in _words(each)), None))
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # it ended, or was not waited for yet
+        return []
 
 
 def test_an_evaluation_from_its_order_to_its_verdict(bench: Bench) -> None:
@@ -154,17 +186,18 @@ def test_an_evaluation_from_its_order_to_its_verdict(bench: Bench) -> None:
 
 def test_a_run_outlives_its_process_and_its_server(bench: Bench) -> None:
     """A process that is killed is begun again, a server that stops leaves the run to the next: each hears the rest."""
-    settings = bench(seconds=0.15)
+    settings = bench(IN_TURNS)
     with serving(settings) as client:
         job = ask(client)
-        until(lambda: len(heard(settings, job["id"])) >= 2)
+        let(settings, job["id"], 2)
         child_of(client).kill()
         until(lambda: state_of(client, job["id"])["attempts"] == 2)
-        until(lambda: len(heard(settings, job["id"])) >= 6)
+        let(settings, job["id"], 4)
         child = child_of(client)
     assert not child.is_running()
-    assert len(heard(settings, job["id"])) < UTTERANCES
+    assert sum(heard(settings, job["id"]).values()) == 6
     with serving(settings) as client:
+        let(settings, job["id"], UTTERANCES - 6)
         events = events_of(client, job["id"])
         ended = state_of(client, job["id"])
     told = [(event["state"], event["attempt"], event["reason"]) for event in events if event["event"] == "state"]
@@ -183,10 +216,10 @@ def test_a_run_outlives_its_process_and_its_server(bench: Bench) -> None:
 
 def test_a_running_evaluation_is_cancelled(bench: Bench) -> None:
     """It ends soon, what it has recorded is kept, and it cannot be cancelled twice."""
-    settings = bench(seconds=0.5)
+    settings = bench(IN_TURNS)
     with serving(settings) as client:
         job = ask(client)
-        until(lambda: len(heard(settings, job["id"])) >= 1)
+        let(settings, job["id"], 1)
         child = child_of(client)
         answer = client.post(f"/api/evaluations/{job['id']}/cancel")
         assert (answer.status_code, answer.json()["cancel_asked"]) == (202, True)
@@ -194,7 +227,7 @@ def test_a_running_evaluation_is_cancelled(bench: Bench) -> None:
         again = client.post(f"/api/evaluations/{job['id']}/cancel")
         assert (again.status_code, again.json()["code"]) == (409, "ended")
     assert not child.is_running()
-    assert 1 <= len(heard(settings, job["id"])) < UTTERANCES
+    assert sum(heard(settings, job["id"]).values()) == 1
     assert json.loads((settings.runs / job["id"] / "run.json").read_text())["sessions"][0]["outcome"] == "partial"
 
 
@@ -374,14 +407,21 @@ def test_what_waits_has_printed_nothing(idle: TestClient) -> None:
 def test_a_stream_shows_that_it_lives_until_the_server_stops(idle: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing happens there are comments; when the server is told to stop, the stream ends."""
     monkeypatch.setattr("fastapi.routing._PING_INTERVAL", 0.05)
-    job = ask(idle)
-    stop = Timer(0.5, idle.app.state.service.stopping.set)
-    stop.start()
-    answer = idle.get(f"/api/evaluations/{job['id']}/events")
-    stop.join()
-    first, *rest = answer.text.split("\n\n")
-    assert "event: state" in first
-    assert ": ping" in rest
+    job, stopping = ask(idle), idle.app.state.service.stopping
+    came: list[bytes] = []
+
+    async def stopped_by_a_ping(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            came.append(message.get("body", b""))
+            if b"event: state" in b"".join(came[:-1]) and b": ping" in came[-1]:
+                stopping.set()
+            await send(message)
+
+        await idle.app(scope, receive, sent)
+
+    answer = TestClient(stopped_by_a_ping, base_url=HOST).get(f"/api/evaluations/{job['id']}/events")
+    assert stopping.is_set()
+    assert answer.text.count("event: ") == answer.text.count("event: state") == 1
     assert answer.headers["cache-control"] == "no-cache"
     assert events_of(idle, job["id"]) == []
 

@@ -117,6 +117,7 @@ def test_answers_that_no_route_gave(
     assert not missing(answer)
 
 
+@pytest.mark.usefixtures("minute")
 def test_a_client_beyond_its_rate(settings: Any) -> None:
     """A 429 carries them as well, on /api and on /v1."""
     app = create_app(settings(rate={"per_minute": 1}))

@@ -6,51 +6,32 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-import limits.aio.storage.memory
-import limits.aio.strategies
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as bounds
 from hypothesis import strategies as st
 from limits.aio.storage import MemoryStorage
+from minute import Minute
 
 from modellab.errors import CannotServe
 from modellab.server.app import create_app
 from modellab.server.rates import REST_S, STORAGE_S, Rates
+from modellab.server.readiness import Finding
 from modellab.server.service import Service
 from modellab.server.settings import RateSettings
 
 HOST = "http://localhost"
-START_S = 1_800_000_000.0  # the beginning of a minute
-
-
-class Time:
-    """The time by which requests are counted; it stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now_s = START_S
-
-    def time(self) -> float:
-        """Give it, in seconds since 1970."""
-        return self.now_s
 
 
 @pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    """Give the time of the library that counts."""
-    time = Time()
-    for module in (limits.aio.storage.memory, limits.aio.strategies):
-        monkeypatch.setattr(module, "time", SimpleNamespace(time=time.time))
-    return time
-
-
-@pytest.fixture
-def app(settings: Any, time: Time) -> FastAPI:
+def app(settings: Any, minute: Minute) -> FastAPI:
     """Give a server that lets five requests a minute pass."""
     app = create_app(settings(rate={"per_minute": 5}))
     service: Service = app.state.service
-    service.rates._now = time.time
+    service.rates._now = minute.time
+    service.readiness.find = lambda: Finding(reasons={})  # whatever this machine lacks now
     return app
 
 
@@ -88,46 +69,44 @@ def test_the_refusal_on_v1_is_as_openai_has_it(client: TestClient) -> None:
     assert int(answers[-1].headers["Retry-After"]) > 0
 
 
-def test_the_window_slides(client: TestClient, time: Time) -> None:
+def test_the_window_slides(client: TestClient, minute: Minute) -> None:
     """Who waits as long as they are told is let in again, and not for a whole new minute's worth at once."""
     for _ in range(5):
         client.get("/api/models")
-    time.now_s += int(client.get("/api/models").headers["Retry-After"])
+    minute.now_s += int(client.get("/api/models").headers["Retry-After"])
     told = [client.get("/api/models").status_code for _ in range(3)]
     assert told == [200, 429, 429]
-    time.now_s += 120
+    minute.now_s += 120
     assert client.get("/api/models").headers["RateLimit-Remaining"] == "4"
 
 
 GAPS_S = st.just(0.0) | st.integers(0, 60).map(float) | st.floats(0, 40)
 
 
+@bounds(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(gaps_s=st.lists(GAPS_S, min_size=1, max_size=60), per_minute=st.integers(1, 8))
 def test_no_client_passes_its_rate_and_none_waits_in_vain(gaps_s: list[float], per_minute: int) -> None:
     """However requests come, no window of the counting holds more than the rate, and who waits as told gets in."""
-    time = Time()
-    patch = pytest.MonkeyPatch()
-    with patch.context() as patched:
-        for module in (limits.aio.storage.memory, limits.aio.strategies):
-            patched.setattr(module, "time", SimpleNamespace(time=time.time))
-        asyncio.run(_ask(Rates(MemoryStorage(), per_minute, time.time), time, gaps_s, per_minute))
+    with pytest.MonkeyPatch.context() as patch:
+        minute = Minute.counted_by(patch)
+        asyncio.run(_ask(Rates(MemoryStorage(), per_minute, minute.time), minute, gaps_s, per_minute))
 
 
-async def _ask(rates: Rates, time: Time, gaps_s: list[float], per_minute: int) -> None:
+async def _ask(rates: Rates, minute: Minute, gaps_s: list[float], per_minute: int) -> None:
     passed: dict[int, int] = {}
     for gap_s in gaps_s:
-        time.now_s += gap_s
+        minute.now_s += gap_s
         standing = await rates.ask("a")
         assert standing is not None
         assert 0 <= standing.remaining < per_minute
         assert standing.reset_s >= 1
         if not standing.allowed:
-            time.now_s += standing.reset_s
+            minute.now_s += standing.reset_s
             standing = await rates.ask("a")
             assert standing is not None
             assert standing.allowed
-        minute = int(time.now_s // 60)
-        passed[minute] = passed.get(minute, 0) + 1
+        begun = int(minute.now_s // 60)
+        passed[begun] = passed.get(begun, 0) + 1
     assert max(passed.values()) <= per_minute
 
 

@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from patience import PATIENCE_S, until
 from shelf import CORPUS, ENVIRONMENT, FAILURE, MODEL, OTHER, corpus_facts, record, shelve, speak
 
 from modellab.records.record import ColdStart
@@ -30,8 +31,8 @@ HEARD = (record("u1"), record("u2", "the cat sat"), record("u3", None))
 
 @pytest.fixture
 def app(settings: Callable[..., ServerSettings]) -> FastAPI:
-    """An application that may be asked more often than a client would."""
-    return create_app(settings(rate={"per_minute": 10_000}))
+    """An application that may be asked more often than a client would, and looks at the folder when it is told to."""
+    return create_app(settings(rate={"per_minute": 10_000}, refresh_s=3600))
 
 
 @pytest.fixture
@@ -45,6 +46,14 @@ def library(app: FastAPI) -> Library:
     """The library of the application."""
     found: Library = app.state.service.library
     return found
+
+
+@pytest.fixture
+def client(app: FastAPI, library: Library) -> Iterator[TestClient]:
+    """A client of the started application, which has looked at the folder once."""
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+        until(lambda: library.complete)
+        yield client
 
 
 @pytest.fixture
@@ -328,7 +337,7 @@ class Gate:
     def __call__(self, *of: Any) -> readings_module.Reading:
         """Read one."""
         self.reads += 1
-        assert self.open.wait(20)
+        assert self.open.wait(PATIENCE_S)
         return readings_module.read_run(*of)
 
 
@@ -346,7 +355,7 @@ def test_a_run_that_takes_long(settings: Callable[..., ServerSettings], runs: Pa
         assert (waiting.status_code, waiting.json()["code"]) == (503, "being_read")
         assert int(waiting.headers["Retry-After"]) >= 1
         gate.open.set()
-        library.readings._wait_s = 20
+        library.readings._wait_s = PATIENCE_S
         again = client.get(f"/api/runs/{run.id}", headers={"If-None-Match": first.headers["ETag"]})
         assert again.json()["summary_pending"] is False
         assert client.get(f"/api/runs/{run.id}/utterances").json()["total"] == 3

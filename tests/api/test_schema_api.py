@@ -1,6 +1,7 @@
 """The service keeps its own word: whatever is asked, it answers with what its OpenAPI document says it may."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ CHECKS = [
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     """Give an application over a small bench."""
     folder = tmp_path_factory.mktemp("schema")
     (folder / "runs").mkdir()
@@ -47,7 +48,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
         rate=RateSettings(per_minute=1_000_000),
         allowed_hosts=("localhost", "127.0.0.1", "testserver"),
     )
-    return create_app(settings)
+    app = create_app(settings)
+    yield app
+    app.state.service.database.close()
 
 
 def test_no_answer_is_a_surprise(app: FastAPI) -> None:

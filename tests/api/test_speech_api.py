@@ -2,16 +2,18 @@
 
 import io
 import json
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 from fastapi.testclient import TestClient
+from patience import until
 from small_bench import write_bench
 
 from modellab.server.app import create_app
@@ -78,6 +80,19 @@ def send(client: TestClient, path: str = TRANSCRIBE, sent: bytes | None = None, 
     """Send a file and the fields of a form; a list is sent one by one."""
     named = {name.replace("granularities", "granularities[]"): value for name, value in fields.items()}
     return client.post(path, files={"file": ("a.wav", wav() if sent is None else sent)}, data={"model": MODEL} | named)
+
+
+@contextmanager
+def stood_still(client: Any) -> Iterator[None]:
+    """Load the model, and have its process stand still for as long as the context lasts."""
+    with client.app.state.service.listeners.pool.lease(MODEL) as team:
+        process = psutil.Process(team.pid)
+    process.suspend()
+    try:
+        yield
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
 
 
 def events(answer: Any) -> list[dict[str, Any]]:
@@ -261,7 +276,11 @@ def test_a_process_that_dies(start: Start) -> None:
 
 def test_a_process_that_hangs(start: Start) -> None:
     """A model that does not answer in time is ended, and the request is a 503."""
-    client = start('mishap = "hangs"', pool=PoolSettings(replicas=1, transcribe_s=1.0))
+    client = start('mishap = "hangs"', pool=PoolSettings(replicas=1, transcribe_s=50.0))
+    with client.app.state.service.listeners.pool.lease(MODEL) as team:
+        (worker,) = team._workers
+        assert worker.limit_s == 50.0
+        worker.limit_s = 0.3  # from here on: to load it may take longer
     answer = send(client)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_busy")
     assert "Retry-After" in answer.headers
@@ -275,18 +294,16 @@ def test_a_model_that_will_never_fit(start: Start) -> None:
 
 def test_too_many_who_wait(start: Start) -> None:
     """One more than may wait for a model is told at once when to come again; all others are heard."""
-    client = start("seconds_per_audio = 0.5", pool=PoolSettings(replicas=1, max_waiting=2))
-    send(client)
-    gate = threading.Barrier(6)
-
-    def ask() -> Any:
-        gate.wait(10)
-        return send(client)
-
+    client = start(pool=PoolSettings(replicas=1, max_waiting=2))
     with ThreadPoolExecutor(6) as threads:
-        came = [future.result() for future in [threads.submit(ask) for _ in range(6)]]
+        with stood_still(client):
+            asked = [threads.submit(send, client) for _ in range(6)]
+            until(lambda: sum(each.done() for each in asked) >= 3)
+            refused = [each.result() for each in asked if each.done()]
+        came = [each.result() for each in asked]
+    assert [answer.status_code for answer in refused] == [503, 503, 503]
+    assert all("Retry-After" in answer.headers for answer in refused)
     assert sorted(answer.status_code for answer in came) == [200, 200, 200, 503, 503, 503]
-    assert all("Retry-After" in answer.headers for answer in came if answer.status_code == 503)
 
 
 def test_a_stream_that_fails_before_its_first_word(start: Start) -> None:

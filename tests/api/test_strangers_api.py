@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from patience import PATIENCE_S
 from small_bench import write_bench
 from starlette.types import Message
 
@@ -91,7 +92,7 @@ def test_a_refused_stream_ends(tmp_path: Path) -> None:
     settings = {"FIXTURES": str(write_bench(tmp_path)), "POOL__REPLICAS": "1", "UPLOADS__MAX_BYTES": "200000"}
     with ServerProcess(folder=tmp_path / "server", settings=settings) as server:
         place = urlsplit(server.url)
-        with socket.create_connection((place.hostname, place.port), timeout=20) as line:
+        with socket.create_connection((place.hostname, place.port), timeout=PATIENCE_S) as line:
             line.sendall(
                 b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\n"
                 b"Content-Type: multipart/form-data; boundary=edge\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 MODEL = "fake:toy:cpu:float32"
 TRANSCRIBE = "/v1/audio/transcriptions"
-NAMES = ["../../escaped.wav", "/tmp/escaped.wav", "a\x00b.wav", "C:\\escaped.wav", "x.m3u8", "x" * 300, "é.wav"]
+NAMES = ["../../escaped.wav", "a\x00b.wav", "C:\\escaped.wav", "x.m3u8", "x" * 300, "é.wav"]
 KINDS = ["audio/wav", "text/html", "application/vnd.apple.mpegurl"]
 
 
@@ -34,11 +34,10 @@ def kept(folder: Path) -> list[Path]:
 
 def test_what_a_file_is_called_means_nothing(client: TestClient, tmp_path: Path) -> None:
     """A wav is heard under any name and type, and no file is left under its name, or at all."""
-    for name, kind in zip(NAMES, cycle(KINDS), strict=False):
+    for name, kind in zip([*NAMES, str(tmp_path / "escaped.wav")], cycle(KINDS), strict=False):
         answer = client.post(TRANSCRIBE, files={"file": (name, sound("WAV"), kind)}, data={"model": MODEL})
         assert answer.status_code == 200, (name, answer.text)
     assert kept(tmp_path) == []
-    assert not Path("/tmp/escaped.wav").exists()
 
 
 CASES: list[tuple[bytes, int, str]] = [

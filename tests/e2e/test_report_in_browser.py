@@ -116,7 +116,7 @@ def report(request: pytest.FixtureRequest, browser: Any, twice: tuple[Published,
     assert site is not None
     url = request.getfixturevalue("served") if request.param == "served" else site.single_file.as_uri()
     page = browser.new_page(viewport={"width": 1400, "height": 900})
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     visit = Visit(page=page, hosts=[], errors=[])
     page.on("request", lambda asked: visit.hosts.append(asked.url) if "://" in asked.url else None)
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
@@ -165,9 +165,10 @@ def test_attachment_plays(browser: Any, twice: tuple[Published, Published]) -> N
     assert pages
     page = browser.new_page()
     page.goto(pages[0].as_uri())
+    page.wait_for_function("() => document.querySelector('audio').readyState >= 1")
     assert page.evaluate("() => document.querySelector('audio').duration") == pytest.approx(2.0, abs=0.01)
     page.evaluate("() => { const a = document.querySelector('audio'); a.muted = true; return a.play(); }")
-    page.wait_for_function("() => document.querySelector('audio').currentTime > 0.2", timeout=10_000)
+    page.wait_for_function("() => document.querySelector('audio').currentTime > 0.2")
     page.close()
 
 
@@ -183,6 +184,7 @@ def test_metrics_page_shows_the_change(report: Visit) -> None:
     """The metrics page compares the run with the one before."""
     open_section(report.page, "Metrics")
     row = report.page.locator("tr", has_text=f"WER: {MODELS[0]} on {CORPUS}").first
+    row.wait_for()
     assert row.locator("td").all_inner_texts()[-2].strip() == "-11.111 %"
 
 

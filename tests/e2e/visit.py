@@ -36,7 +36,7 @@ class Visit:
 def visiting(browser: Any, path: Path, **options: Any) -> Iterator[Visit]:
     """Open a page from disk, once it has drawn itself, and close it afterwards."""
     page = browser.new_page(**{"viewport": {"width": 1300, "height": 900}, **options})
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(30_000)
     seen = Visit(page=page, asked=[], errors=[])
     page.on("request", lambda asked: seen.asked.append(asked.url))
     page.on("pageerror", lambda error: seen.errors.append(str(error)))

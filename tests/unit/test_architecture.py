@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "modellab"
 
 # Lowest first. A room imports from itself and from the rows above it in this list; never from another on its own row.
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors", "whole"),
+    ("errors", "whole", "write_ahead"),
     ("speech",),
     ("scoring",),
     ("sources",),

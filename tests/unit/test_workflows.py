@@ -142,7 +142,10 @@ def shell(tmp_path, monkeypatch):
     fakes = {
         "python": f'exec {sys.executable} "$@"\n',
         "modellab": 'printf "%s\\n" "$@" > "$LOG"\necho "$MODELLAB_SCREENING" > "$LOG.screening"\n'
-        '[[ -z ${LEFT:-} ]] || { mkdir -p "$FOLDER/abc"; cp "$LEFT"/* "$FOLDER/abc"; }\nexit "$CODE"\n',
+        '[[ -z ${LEFT:-} ]] || mkdir -p "$FOLDER/abc"\n'
+        # a real one takes longer than a file system's clock takes for a tick
+        'until [[ -z ${LEFT:-} || $(find "$FOLDER" -name verdicts.json -newer "$LOG.screening") ]]; do\n'
+        '  cp "$LEFT"/* "$FOLDER/abc"\ndone\nexit "$CODE"\n',
     }
     for name, body in fakes.items():
         (tools / name).write_text(f"#!/usr/bin/env bash\n{body}")
@@ -356,7 +359,7 @@ def comment(tmp_path):
     def run(summaries=None, pulls=(), comments=(), **changed):
         handler = type("One", (GitHub,), {"pulls": pulls, "comments": comments, "asked": ()})
         server = HTTPServer(("127.0.0.1", 0), handler)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         artifacts = tmp_path / "untrusted"
         for job, text in (summaries or {}).items():

@@ -194,7 +194,7 @@ def test_two_revisions_of_model_lab(
 ) -> None:
     """A worker of the base runs the base's Model Lab, host and all, wherever this process has its own from."""
     repository = make_repository("modellab")
-    repository.git("pull", "--quiet", str(ROOT), "HEAD")
+    repository.git("pull", "--quiet", "--update-shallow", str(ROOT), "HEAD")
     testing = repository.folder / "modellab" / "testing.py"
     repository.commit({"modellab/testing.py": testing.read_text().replace('"hello world"', '"hello candidate"')})
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

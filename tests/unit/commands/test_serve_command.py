@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -294,7 +295,7 @@ def test_keys_are_printed_once(said: Said) -> None:
     assert main(["server", "keys", "revoke", shape[1]]) == 0
     assert said()[0] == ""
     assert main(["server", "keys", "list"]) == 0
-    assert said()[0].count(f"{datetime.now(UTC):%Y-}") == 3
+    assert len(re.findall(r"\d{4}-\d\d-\d\d", said()[0])) == 3, "made, ends and revoked"
 
 
 @pytest.mark.parametrize(

@@ -429,6 +429,7 @@ def ask(tmp_path: Path) -> Callable[..., list[str]]:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
         home = str(tmp_path / "hf")
         environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": home, "HF_HUB_OFFLINE": str(int(offline))}
+        environment |= dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1")
         command = [sys.executable, "-c", READ, str(tmp_path / "cache"), *sources]
         told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
         assert told.returncode == 0, told.stderr

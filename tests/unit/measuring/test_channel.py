@@ -57,7 +57,7 @@ def test_an_answer_is_waited_for_no_longer_than_agreed(loop: Loop) -> None:
         start = MONOTONIC()
         with pytest.raises(TimeoutError):
             loop.channel.receive(start + 0.2)
-        assert 0.15 < MONOTONIC() - start < 5
+        assert 0.15 < MONOTONIC() - start < 30
 
 
 def test_a_reader_is_waited_for_no_longer_than_agreed(loop: Loop) -> None:

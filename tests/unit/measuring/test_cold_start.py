@@ -73,10 +73,10 @@ def test_each_part_is_timed_apart(utterance: MakeUtterance, installed: Callable[
     """A slow import of the runtime is in the seconds of import, a slow load in those of load."""
     installed("time.sleep(0.6)", "import time; time.sleep(0.2)")
     fact = house(utterance())
-    assert 0.2 <= fact.import_s < 0.6 <= fact.load_s
-    assert fact.first_call_s < 0.6
-    assert fact.total_s >= 0.8
-    assert fact.process_s < fact.total_s - 0.8
+    assert fact.import_s >= 0.2
+    assert fact.load_s >= 0.6
+    parts = (fact.process_s, fact.import_s, fact.load_s, fact.first_call_s)
+    assert sum(parts) <= fact.total_s  # so neither is in the other, however slow the machine
 
 
 def test_a_slow_interpreter_is_in_the_process(
@@ -97,22 +97,30 @@ LISTENS = """self.seconds = iter({seconds!r})
 """
 
 
-def test_a_steady_call_comes_after_the_first(utterance: MakeUtterance, installed: Callable[..., None]) -> None:
-    """The same is heard again until two calls take equally long; that is not in the total, nor in the first call."""
-    installed(LISTENS.format(seconds=(0.6, 0.3, 0.1, 0.1)))
+def test_steady_calls_come_after_the_first(utterance: MakeUtterance, installed: Callable[..., None]) -> None:
+    """The same is heard again at least twice; that is not in the total, nor in the first call."""
+    installed(LISTENS.format(seconds=(0.4, 0.1, 0.2, 0.2, 0.2, 0.2)))
+    before = perf_counter()
     fact = house(utterance())
+    around_s = perf_counter() - before
     assert fact.failure is None
-    assert 0.1 <= fact.steady_call_s < 0.3
-    assert 0.6 <= fact.first_call_s <= fact.total_s
-    assert fact.total_s < fact.process_s + fact.import_s + fact.load_s + fact.first_call_s + 0.3
+    assert fact.steady_call_s >= 0.1
+    assert 0.4 <= fact.first_call_s <= fact.total_s <= around_s - 0.3
 
 
-def test_a_call_that_never_settles_has_its_chances(utterance: MakeUtterance, installed: Callable[..., None]) -> None:
-    """After five calls more no further one is waited for: the shorter of the last two stands."""
-    installed(LISTENS.format(seconds=(0, 0.1, 0.3, 0.1, 0.3, 0.05)))
-    fact = house(utterance())
-    assert fact.failure is None
-    assert 0.05 <= fact.steady_call_s < 0.1
+@pytest.mark.parametrize(
+    ("seconds", "steady_s", "calls"),
+    [((0.3, 0.1, 0.105, 9.0), 0.1, 3), ((0.1, 0.3, 0.1, 0.3, 0.05, 9.0), 0.05, 5), ((0.0, 0.0, 9.0), 0.0, 2)],
+    ids=["settles", "never settles", "takes no time"],
+)
+def test_a_call_is_steady_when_it_takes_as_long_as_the_last(
+    monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], steady_s: float, calls: int
+) -> None:
+    """Two calls that take equally long are steady; after five no further one is made: the shorter of two stands."""
+    left = list(seconds)
+    monkeypatch.setattr(cold_start, "listen", lambda *_: ((), left.pop(0)))
+    assert cold_start._steady_s(FakeBackend(), (), None) == steady_s
+    assert len(seconds) - len(left) == calls
 
 
 def test_a_slow_model_is_heard_once_more(utterance: MakeUtterance, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +253,7 @@ def test_a_child_that_hangs_is_a_failure(
     installed("time.sleep(60)")
     before = perf_counter()
     fact = house(utterance())
-    assert perf_counter() - before < 10
+    assert perf_counter() - before < 30
     assert (fact.failure.kind, fact.failure.message) == ("TimeoutExpired", "no transcript within 1 s")
 
 

@@ -84,7 +84,7 @@ def test_a_crew_runs_where_it_is_told(tmp_path: Path) -> None:
 
 def test_a_corpus_is_heard_by_an_arm(utterance: MakeUtterance) -> None:
     """Every utterance has a record, those that cannot be read among them, and no process is left."""
-    before = psutil.Process().children()
+    before = set(psutil.Process().children())
     heard = corpus(utterance("a", speaker="s"), utterance("b", broken=True), utterance("c", 2.0))
     records = {record.utterance: record for record in transcribe(contender(replies=("word",)), heard)}
     assert {name: record.failure and record.failure.stage for name, record in records.items()} == {
@@ -95,7 +95,7 @@ def test_a_corpus_is_heard_by_an_arm(utterance: MakeUtterance) -> None:
     assert records["a"].transcript.text == "word"
     assert len(records["a"].transcript.segments) == 1
     assert (records["a"].model, records["a"].corpus, records["a"].speaker) == ("arm", "tones", "s")
-    assert psutil.Process().children() == before
+    assert set(psutil.Process().children()) <= before
 
 
 def test_an_arm_that_crashes_has_failures(utterance: MakeUtterance) -> None:

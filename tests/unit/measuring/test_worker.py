@@ -90,7 +90,7 @@ def speaker(tmp_path: Path, program: Callable[[str], Path]) -> Callable[[str], P
     return put
 
 
-def vanishes(pid: int, within_s: float = 10.0) -> bool:
+def vanishes(pid: int, within_s: float = 30.0) -> bool:
     """Say whether a process ends in time."""
     deadline = MONOTONIC() + within_s
     while MONOTONIC() < deadline:
@@ -377,13 +377,13 @@ def test_an_exception_crosses_and_the_worker_lives_on(make: MakeWorker) -> None:
 
 def test_a_load_that_raises_leaves_no_process(make: MakeWorker) -> None:
     """A backend that cannot be loaded is raised by its class and words, and its process is ended."""
-    before = psutil.Process().children()
+    before = set(psutil.Process().children())
     made = make({"mishap": "raises", "mishap_at": None})
     with pytest.raises(BackendRaised, match=r"^told to raise$") as caught:
         made.load()
     assert (caught.value.kind, caught.value.stage) == ("RuntimeError", "load")
     assert (made.alive, made.pid, made.load_s) == (False, None, None)
-    assert psutil.Process().children() == before
+    assert set(psutil.Process().children()) <= before
 
 
 def test_a_backend_that_is_not_installed_there_is_named() -> None:
@@ -434,13 +434,14 @@ def test_a_killed_worker_is_an_error(make: MakeWorker) -> None:
 
 def test_a_hang_is_an_error(make: MakeWorker) -> None:
     """A process that does not answer in time is ended; the error says the limit and where it hung."""
-    made = make({"mishap": "hangs"})
+    made = make({"mishap": "hangs", "mishap_at": 1})
     made.load()
-    pid, made.limit_s = made.pid, 0.5
+    made.transcribe([tone()])
+    pid, made.limit_s = made.pid, 1.0  # it hangs long before, however busy the machine
     before = MONOTONIC()
-    with pytest.raises(WorkerFailed, match=r"no answer within 0.5 s when asked to transcribe") as caught:
+    with pytest.raises(WorkerFailed, match=r"no answer within 1 s when asked to transcribe") as caught:
         made.transcribe([tone()])
-    assert MONOTONIC() - before < 10
+    assert MONOTONIC() - before < 30
     assert caught.value.kind == "TimeoutExpired"
     assert any("in _happen" in line for line in caught.value.log), "where it hung is not in the log"
     assert not kernel_lists(pid)
@@ -474,11 +475,14 @@ def test_an_interruption_leaves_no_process(make: MakeWorker) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
+    def listen() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        made.transcribe([tone()])
+
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.3)
     try:
         with pytest.raises(KeyboardInterrupt):
-            made.transcribe([tone()])
+            listen()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -593,8 +597,9 @@ def test_an_interpreter_without_model_lab(make: MakeWorker, tmp_path: Path) -> N
 # How it ends
 
 
-def test_closing_is_polite_quick_and_harmless_again(make: MakeWorker) -> None:
+def test_closing_is_polite_quick_and_harmless_again(make: MakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A closed worker ends by itself, is gone from the process table, may be closed again and loaded again."""
+    monkeypatch.setattr(worker, "PATIENCE_S", 60.0)  # a busy machine may be slow, and politeness is not
     made = make()
     made.close()
     for _ in range(2):
@@ -602,7 +607,7 @@ def test_closing_is_polite_quick_and_harmless_again(make: MakeWorker) -> None:
         pid, process = made.pid, made._child.process
         before = MONOTONIC()
         made.close()
-        assert MONOTONIC() - before < 5
+        assert MONOTONIC() - before < 30
         assert process.returncode == 0
         assert not kernel_lists(pid)
         made.close()
@@ -628,18 +633,20 @@ def test_who_will_not_close_is_killed(make: MakeWorker, speaker: Any, monkeypatc
     process = made._child.process
     before = MONOTONIC()
     made.close()
-    assert 0.6 <= MONOTONIC() - before < 5
+    assert 0.6 <= MONOTONIC() - before < 30
     assert process.returncode == -signal.SIGKILL
 
 
 def test_who_is_asked_in_vain_is_told(make: MakeWorker, speaker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that does not end when it is asked is terminated, before it would be killed."""
-    monkeypatch.setattr(worker, "PATIENCE_S", 0.3)
+    ends_within, patience_s = child.Child._ends_within, iter((0.3, 30.0))
+    monkeypatch.setattr(child.Child, "_ends_within", lambda it, _: ends_within(it, next(patience_s)))
     made = make(python=speaker("say(HELLO); say(LOADED); time.sleep(60)"))
     made.load()
     process = made._child.process
     made.close()
     assert process.returncode == -signal.SIGTERM
+    assert list(patience_s) == []
 
 
 def test_what_a_worker_started_ends_with_it(make: MakeWorker, program: Any, tmp_path: Path) -> None:
@@ -662,7 +669,7 @@ def test_a_kill_from_another_thread_ends_the_wait(make: MakeWorker) -> None:
     with pytest.raises(WorkerFailed) as caught:
         made.transcribe([tone()])
     assert caught.value.kind == "SIGKILL"
-    assert MONOTONIC() - before < 10
+    assert MONOTONIC() - before < 30
 
 
 def test_a_close_from_another_thread_ends_the_wait(make: MakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -670,11 +677,18 @@ def test_a_close_from_another_thread_ends_the_wait(make: MakeWorker, monkeypatch
     monkeypatch.setattr(worker, "PATIENCE_S", 0.3)
     made = make({"mishap": "hangs"})
     made.load()
-    closing = threading.Timer(0.2, made.close)
+
+    def close_once_it_is_waited_for() -> None:
+        deadline = MONOTONIC() + 30
+        while not made._turn.locked() and MONOTONIC() < deadline:
+            time.sleep(0.01)
+        made.close()
+
+    closing = threading.Thread(target=close_once_it_is_waited_for)
     closing.start()
     with pytest.raises(WorkerFailed) as caught:
         made.transcribe([tone()])
-    closing.join(10)
+    closing.join(30)
     assert not closing.is_alive()
     assert (caught.value.kind, made.alive) == ("SIGKILL", False)
 
@@ -714,7 +728,7 @@ def test_an_end_of_input_ends_the_worker(make: MakeWorker) -> None:
     made.load()
     process = made._child.process
     process.stdin.close()
-    assert process.wait(10) == 0
+    assert process.wait(30) == 0
 
 
 PARENT = """

@@ -1,5 +1,6 @@
 """The transcript cache: what is recalled, and when nothing is."""
 
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -90,6 +91,20 @@ def test_a_transcript_that_cannot_be_read_is_not_recalled(cache: TranscriptCache
     with cache._open() as database:
         database.execute("""UPDATE transcripts SET transcript = '{"words": 1}'""")
     assert cache.recall(sound(), "en") is None
+
+
+def test_a_file_that_another_process_makes_is_waited_for(
+    cache: TranscriptCache, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who opens the file while another writes its first page waits, and what is kept then is there."""
+    path.parent.mkdir()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr("modellab.write_ahead.time.sleep", lambda _: other.close())
+    cache.keep(sound(), "en", WRITTEN)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        other.execute("COMMIT")
+    assert cache.recall(sound(), "en") == WRITTEN
 
 
 def _keep(path: Path, writer: int) -> None:

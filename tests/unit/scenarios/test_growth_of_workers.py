@@ -95,13 +95,13 @@ def test_a_leak_that_outlives_the_model_is_found(make: MakeWorker) -> None:
 
 def test_no_process_is_left(make: MakeWorker) -> None:
     """However the turns end, no process of theirs is there afterwards."""
-    before = psutil.Process().children()
+    before = set(psutil.Process().children())
     for fields in ({}, {"mishap": "aborts"}, {"mishap": "raises", "mishap_at": None}):
         made = make(**fields)
         grow_by_listening(made, AUDIOS, turns=2, **WHERE)
         grow_by_reloading(made, AUDIOS[0], turns=1, **WHERE)
         assert not made.alive
-    assert psutil.Process().children() == before
+    assert set(psutil.Process().children()) <= before
 
 
 @pytest.mark.parametrize(

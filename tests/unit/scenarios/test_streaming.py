@@ -329,6 +329,6 @@ def test_a_worker_that_dies_is_a_failure_and_is_replaced(
     """A crash costs the utterance it came upon; a replica starts anew for the next one."""
     replica = Replica(worker(mishap="aborts", mishap_at=1))
     settings = Streaming(model="m", corpus="c", session=1, step_s=0.1)
-    died, good = settings.each(replica, [utterance("u1", 0.25), utterance("u2", 0.05)])
+    died, good = settings.each(replica, [utterance("u1", 5.0), utterance("u2", 0.05)])
     assert (died.failure.stage, died.failure.kind, died.partials) == ("crash", "SIGABRT", ())
     assert (good.failure, [type(p) for p in good.partials]) == (None, [Partial])

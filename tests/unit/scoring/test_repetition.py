@@ -1,6 +1,6 @@
 """Repetition: runs of a phrase, and which of them are loops."""
 
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from hypothesis import given
@@ -128,8 +128,8 @@ def test_a_loop_is_found_wherever_it_is(before: list[str], times: int, phrase: l
 
 @pytest.mark.parametrize("metric", ["wer", "cer"])
 def test_ten_thousand_words_are_quick(metric: str) -> None:
-    """A loop of 10,000 words, and as many without one, take less than two seconds."""
-    began = perf_counter()
+    """A loop of 10,000 words, and as many without one, take less than two seconds of the processor."""
+    began = thread_time()
     assert repetition("thank you " * 5000, BASIC, metric).loops == 1
     assert repetition(" ".join(map(str, range(10_000))), BASIC).loops == 0
-    assert perf_counter() - began < 2
+    assert thread_time() - began < 2

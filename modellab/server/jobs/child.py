@@ -1,6 +1,7 @@
 """Child: a pytest that runs beside the server, in a session of its own, and whose output goes to a log."""
 
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,14 +13,15 @@ from typing import Self
 from modellab.server.jobs.log import Log
 
 _CHUNK_BYTES = 1 << 16
-_READ_S = 2.0
+_LOOK_S = 0.1
+_READ_S = 10.0
 
 
 class Child:
     """A running process; `ended` is set when it is gone, and what it left behind is told to go as well.
 
-    One thread reads what it prints, one waits for its end: a child of its own may keep its output open.
-    It may outlive the server only until it prints: the pipe has no reader then.
+    One thread reads what it prints, one waits for its end: a child of its own may keep its output open, and is not read
+    any more then. It may outlive the server only until it prints: the pipe has no reader then.
     """
 
     def __init__(self, process: "subprocess.Popen[bytes]", log: Log) -> None:
@@ -69,7 +71,7 @@ class Child:
         self._signal(signal.SIGKILL)
 
     def close(self) -> None:
-        """Wait until all that it printed is written."""
+        """Wait until all that it printed is written; for a disk that stands still no longer than _READ_S."""
         self._reader.join(_READ_S)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -80,9 +82,19 @@ class Child:
     def _read(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as printed:
-            while chunk := os.read(printed.fileno(), _CHUNK_BYTES):
+            while chunk := self._next(printed.fileno()):
                 with suppress(OSError):  # a full disk takes no log; the evaluation may go on
                     self._log.write(chunk)
+
+    def _next(self, printed: int) -> bytes:
+        """Give what is printed next; nothing at the end of the output, or where it is gone and all of it is read."""
+        poll, gone = select.poll(), False
+        poll.register(printed, select.POLLIN)
+        while not poll.poll(1000 * _LOOK_S):
+            if gone:
+                return b""
+            gone = self.ended.is_set()
+        return os.read(printed, _CHUNK_BYTES)
 
     def _wait(self) -> None:
         self._process.wait()

@@ -3,6 +3,7 @@
 import os
 import platform
 import signal
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +12,9 @@ from typing import Self
 
 import psutil
 
+from modellab.machine.clock import MONOTONIC
+
+_LOOK_S = 0.02
 _ALIKE_S = 1.5  # what the kernel rounds, and what a clock that is set right meanwhile adds
 
 
@@ -40,13 +44,17 @@ class Whereabouts:
 
     def end(self, patience_s: float) -> None:
         """End it and its group, where it can be reached from here: ask, and force it where that takes too long."""
-        process = self._process if self.place == _place() else None
-        if process is None:
+        if self.place != _place() or self._process is None:
             return
-        self._signal(signal.SIGTERM)
-        psutil.wait_procs([process], timeout=patience_s)
-        self._signal(signal.SIGKILL)
-        psutil.wait_procs([process], timeout=patience_s)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self._signal(number)
+            self._wait(patience_s)
+
+    def _wait(self, patience_s: float) -> None:
+        """Wait for its end, not for whoever started it to take note of that: nobody may."""
+        until_s = MONOTONIC() + patience_s
+        while self._process and MONOTONIC() < until_s:
+            time.sleep(_LOOK_S)
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):

@@ -35,6 +35,7 @@ def main() -> None:
 
 def serve(control: socket.socket) -> None:
     """Fork for each order, and kill what takes too long, until the other end of the socket is closed."""
+    own = os.getpid()
     deadlines: dict[int, float] = {}
     while True:
         _look_after(deadlines)
@@ -47,7 +48,7 @@ def serve(control: socket.socket) -> None:
         pid = os.fork()
         if pid == 0:
             control.close()
-            _decode(order, *descriptors)
+            _decode(order, own, *descriptors)
         deadlines[pid] = MONOTONIC() + order.limits.timeout_s
         for descriptor in descriptors:
             os.close(descriptor)
@@ -64,10 +65,12 @@ def _look_after(deadlines: dict[int, float]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _decode(order: Order, file: int, answer: int) -> NoReturn:
+def _decode(order: Order, parent: int, file: int, answer: int) -> NoReturn:
     """Be the process of one file: it never comes back."""
     with suppress(BaseException):
         _shut_away(order.limits)
+        if os.getppid() != parent:  # it ended before the kernel was told to end us with it
+            os._exit(0)
         os.lseek(file, 0, os.SEEK_SET)
         with os.fdopen(file, "rb") as opened, socket.socket(fileno=answer) as channel, channel.makefile("wb") as sink:
             _answer(sink, *_verdict(opened, order))

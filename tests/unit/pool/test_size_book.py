@@ -76,8 +76,9 @@ def test_a_file_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
     assert book.recall("a") == SEEN
 
 
-def test_books_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
-    """Several books of one file keep what each of them has seen."""
+def test_books_that_write_at_once_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several books of one file keep what each of them has seen, however long they wait for each other."""
+    monkeypatch.setattr("modellab.pool.size_book._WAIT_S", 60.0)
     path = tmp_path / "sizes.json"
 
     def write(number: int) -> None:

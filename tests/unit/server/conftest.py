@@ -1,4 +1,4 @@
-"""Runs made by hand."""
+"""Runs made by hand, and what keeps the machine that tests run on out of them."""
 
 import os
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from modellab.records.environment import Environment
 from modellab.records.record import Record
 from modellab.records.run import Outcome, Session
 from modellab.records.store import Store
+from modellab.server.settings import PREFIX
 from modellab.speech.transcript import Transcript
 
 ENVIRONMENT = Environment(
@@ -28,6 +29,15 @@ ENVIRONMENT = Environment(
 
 RecordOf = Callable[[str], Record]
 MakeRun = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have none of the server's variables set, and a database waited for however slow the disk is."""
+    for name in list(os.environ):
+        if name.upper().startswith(PREFIX):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr("modellab.server.database.BUSY_S", 60.0)
 
 
 @pytest.fixture

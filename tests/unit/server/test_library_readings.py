@@ -1,5 +1,6 @@
 """What runs come to is worked out once, remembered within bounds, and given up when the server stops."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,11 +13,13 @@ from typing import Any
 import pytest
 
 from modellab.errors import BadRecord, PoolClosed, Refused
+from modellab.machine.clock import MONOTONIC
 from modellab.records.record import Record
 from modellab.records.store import Store
 from modellab.server.library import readings as module
 from modellab.server.library.readings import Reading, Readings, read_run
 
+PATIENCE_S = 30.0
 ANYWHERE = Store(Path("nowhere"))
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -39,6 +42,14 @@ class Reader:
         sheet: Any = [None] * self.rows
         anything: Any = SimpleNamespace()
         return Reading(signature=signature, run=anything, summary=anything, sheet=sheet)
+
+
+def until(true: Callable[[], Any]) -> None:
+    """Wait until something is true."""
+    end_s = MONOTONIC() + PATIENCE_S
+    while not true():
+        assert MONOTONIC() < end_s, "it never came true"
+        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -94,13 +105,15 @@ def test_what_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         with pytest.raises(Refused) as caught:
             readings.of("a", "1", ANYWHERE)
+        until(lambda: reader.read)
     assert (caught.value.status, caught.value.code, reader.read) == (503, "being_read", ["1"])
     reader.let.set()
-    readings._wait_s = 20
+    readings._wait_s = PATIENCE_S
     readings.of("a", "1", ANYWHERE)
     reader.let.clear()
     readings._wait_s = 0.01
     assert readings.of("a", "2", ANYWHERE).signature == "1"
+    until(lambda: len(reader.read) == 2)
     assert readings.of("a", "3", ANYWHERE).signature == "1", "the one that is under way is waited for"
     assert reader.read == ["1", "2"]
     readings.close()
@@ -109,7 +122,7 @@ def test_what_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_few_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the threads of the routes are not all taken, no more than a few wait; the rest are told at once."""
     reader = Reader()
-    readings = Readings(wait_s=20, read=reader)
+    readings = Readings(wait_s=PATIENCE_S, read=reader)
     for _ in range(module.MOST_WAITING):
         readings._waiting.acquire()
     with pytest.raises(Refused):
@@ -120,7 +133,7 @@ def test_few_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_server_that_stops() -> None:
     """Who waits is told, the one being read is given up, and afterwards all begins anew."""
     reader = Reader()
-    readings = Readings(wait_s=20, read=reader)
+    readings = Readings(wait_s=PATIENCE_S, read=reader)
 
     def asked(run: str) -> str:
         try:
@@ -130,10 +143,9 @@ def test_a_server_that_stops() -> None:
 
     with ThreadPoolExecutor(2) as threads:
         waiting = [threads.submit(asked, run) for run in ("a", "b")]
-        while len(readings._begun) < 2:
-            pass
+        until(lambda: len(readings._begun) == 2)
         readings.close()
-        assert [each.result(20) for each in waiting] == ["closed", "closed"]
+        assert [each.result(PATIENCE_S) for each in waiting] == ["closed", "closed"]
     reader.let.set()
     assert asked("b") == "1"
     readings.close()

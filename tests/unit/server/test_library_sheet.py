@@ -109,6 +109,7 @@ def test_who_heard_what(written: list[Record]) -> None:
     assert {pair: set(sheet.heard(*pair)) for pair in sheet.pairs()} == expected
 
 
+@settings(deadline=None)
 @given(size=st.integers(0, 50), first=st.integers(0, 60), last=st.integers(0, 60))
 def test_stretches_of_bytes(size: int, first: int, last: int) -> None:
     """A stretch lies within the bytes, whatever is asked for, and holds what a slice does."""
@@ -128,6 +129,7 @@ def test_stretches_of_bytes(size: int, first: int, last: int) -> None:
             assert whole[found.start : found.end] == expected, header
 
 
+@settings(deadline=None)
 @given(header=st.text())
 def test_headers_that_are_none(header: str) -> None:
     """Whatever else a Range header says is passed over or a stretch, and raises nothing."""

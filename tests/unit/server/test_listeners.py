@@ -1,5 +1,6 @@
 """Listeners: which models a server offers, under which names, and for how long each is held."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,10 @@ def test_how_long_a_model_is_held(offer: Offer, settings: dict[str, Any], held: 
     for name in (TOY, ENGLISH):
         hear(listeners, name)
     listeners.pool.sweep()
-    deadline_s = MONOTONIC() + 20
+    deadline_s = MONOTONIC() + 30
     while {model.key for model in listeners.holding().models} != held:
         assert MONOTONIC() < deadline_s
+        time.sleep(0.01)
         listeners.pool.sweep()
     listeners.pool.drain(5)
 

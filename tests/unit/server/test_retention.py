@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modellab.records.store import Store, point_latest
@@ -101,6 +101,7 @@ bounds = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(runs, bounds, st.integers(0, 3000))
 def test_a_plan_is_safe_and_suffices(runs: list[Kept], bounds: RetentionSettings, free_bytes: int) -> None:
     """No run that stays is in it; it meets each bound, or nothing is left that could go; none goes before an older."""
@@ -123,6 +124,7 @@ def test_a_plan_is_safe_and_suffices(runs: list[Kept], bounds: RetentionSettings
     assert len(chosen.unmet) == list(met.values()).count(False)
 
 
+@settings(deadline=None)
 @given(runs, st.integers(1, 12))
 def test_a_plan_is_minimal_for_count(runs: list[Kept], most: int) -> None:
     """As many go as are too many, or as can."""

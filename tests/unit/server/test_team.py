@@ -12,6 +12,8 @@ from modellab.machine.clock import MONOTONIC
 from modellab.measuring.worker import Worker
 from modellab.server.hearing.team import Team
 
+PATIENCE_S = 30.0
+
 
 class Puppet:
     """A worker without a process, that lives, dies and fails as it is told; `turn` lets its next load go on."""
@@ -23,7 +25,7 @@ class Puppet:
 
     def load(self) -> None:
         """Come to life, or fail."""
-        self.turn.wait(20)
+        self.turn.wait(PATIENCE_S)
         if self.fails:
             raise WorkerFailed("told to fail", stage="load", kind="Told")
         self.alive = True
@@ -43,7 +45,7 @@ def team_of(*puppets: Puppet) -> Team:
 
 def until(holds: Callable[[], Any]) -> None:
     """Wait until something holds."""
-    deadline_s = MONOTONIC() + 20
+    deadline_s = MONOTONIC() + PATIENCE_S
     while not holds():
         assert MONOTONIC() < deadline_s, "it never held"
         time.sleep(0.005)
@@ -66,7 +68,7 @@ def test_one_that_dies_while_it_is_lent_leaves_the_team_alive() -> None:
     with team.borrow(5):
         only.alive = False
         assert team.alive
-    with team.borrow(5) as lent:
+    with team.borrow(PATIENCE_S) as lent:
         assert lent.alive
 
 
@@ -81,7 +83,7 @@ def test_a_closed_team_stays_closed() -> None:
     team.close()
     failing.fails = True
     failing.turn.set()
-    until(lambda: sum(thread.name == "modellab-team" for thread in threading.enumerate()) == 1)
+    until(lambda: team._away == 1)
     late.turn.set()
     until(lambda: late.loads == 2 and not late.alive)
     assert not team.alive
@@ -93,7 +95,7 @@ def test_a_team_that_cannot_be_loaded_anew_is_dead() -> None:
     team = team_of(only)
     with team.borrow(5):
         only.alive, only.fails = False, True
-    with pytest.raises(PoolBusy), team.borrow(20):
+    with pytest.raises(PoolBusy), team.borrow(PATIENCE_S):
         pass
     assert not team.alive
 
@@ -104,7 +106,7 @@ def test_who_is_gone_waits_no_longer() -> None:
 
     def borrow() -> None:
         try:
-            with team.borrow(20, gone.is_set):
+            with team.borrow(2 * PATIENCE_S, gone.is_set):
                 pass
         except WorkForgone as error:
             came.append(error)
@@ -116,5 +118,5 @@ def test_who_is_gone_waits_no_longer() -> None:
         assert waiting.is_alive()
         gone.set()
         team.stir()
-        waiting.join(10)
+        waiting.join(PATIENCE_S)
         assert len(came) == 1

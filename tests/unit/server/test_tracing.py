@@ -3,7 +3,6 @@
 import socket
 import sys
 import threading
-from time import perf_counter
 
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -11,17 +10,19 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from modellab.errors import CannotServe
-from modellab.server.tracing import CLOSE_S, Tracing, trace_id
+from modellab.machine.clock import MONOTONIC, timed
+from modellab.server import tracing as module
+from modellab.server.tracing import Tracing, trace_id
 
 
 def test_nobody_collects() -> None:
     """Without an endpoint spans are nothing: no thread, no trace, no error."""
     tracing = Tracing.to(None)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with tracing.running(), tracing.span("work", model="toy") as span:
         assert not span.is_recording()
         assert trace_id(span, None) is None
-        assert threading.active_count() == before
+        assert set(threading.enumerate()) <= before
 
 
 def test_spans_lie_within_each_other() -> None:
@@ -62,23 +63,31 @@ def test_what_sends_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("answers", [False, True], ids=["refuses", "hangs"])
-def test_a_dead_collector_slows_nothing(*, answers: bool) -> None:
-    """A thousand spans cost what they cost without one, whether it refuses or hangs, and the end does not wait long."""
+def test_a_dead_collector_slows_nothing(monkeypatch: pytest.MonkeyPatch, *, answers: bool) -> None:
+    """A thousand spans cost what they cost without one, whether it refuses or hangs, and the end does not wait long.
+
+    The quickest of three times counts: what else this machine does slows the others.
+    """
+    monkeypatch.setattr(module, "CLOSE_S", 0.2)
+    took_s, closed_s = [], []
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         if answers:
             listening.listen()  # takes the connection, and never says a word
-        tracing = Tracing.to(f"http://127.0.0.1:{listening.getsockname()[1]}")
-        with tracing.running():
-            began_s = perf_counter()
-            for _ in range(1000):
-                with tracing.span("work"):
-                    pass
-            took_s = perf_counter() - began_s
-            began_s = perf_counter()
-        closed_s = perf_counter() - began_s
-    assert took_s < 2
-    assert closed_s < CLOSE_S + 2
+        for _ in range(3):
+            tracing = Tracing.to(f"http://127.0.0.1:{listening.getsockname()[1]}")
+            with tracing.running():
+                took_s.append(timed(lambda tracing=tracing: a_thousand_spans(tracing))[1])
+                began_s = MONOTONIC()
+            closed_s.append(MONOTONIC() - began_s)
+    assert min(took_s) < 2
+    assert min(closed_s) < 1
+
+
+def a_thousand_spans(tracing: Tracing) -> None:
+    for _ in range(1000):
+        with tracing.span("work"):
+            pass
 
 
 def test_baggage_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -18,6 +20,7 @@ import soundfile
 from anyio import CapacityLimiter
 
 from modellab.errors import Refused
+from modellab.machine.clock import MONOTONIC
 from modellab.server.settings import UploadSettings
 from modellab.server.upload import uploads as uploads_module
 from modellab.server.upload.decoder import COMMAND, Decoder, Forker
@@ -26,8 +29,8 @@ from modellab.server.upload.uploads import Uploads
 from modellab.server.upload.verdict import Order, Verdict
 from modellab.speech.audio import Audio
 
-LIMITS = Limits(duration_s=600.0, decoded_bytes=1 << 28, memory_bytes=1 << 31, timeout_s=30.0)
-GENEROUS_S = 20.0
+LIMITS = Limits(duration_s=600.0, decoded_bytes=1 << 28, memory_bytes=1 << 31, timeout_s=60.0)
+GENEROUS_S = 60.0
 
 
 def wav(frames: int = 16_000) -> bytes:
@@ -63,6 +66,14 @@ decoding.main()
         yield make
 
 
+def until(holds: Callable[[], Any]) -> None:
+    """Wait until something holds."""
+    deadline_s = MONOTONIC() + GENEROUS_S
+    while not holds():
+        assert MONOTONIC() < deadline_s, "it never held"
+        time.sleep(0.01)
+
+
 def decoded(decoder: Decoder, folder: Path, data: bytes | None = None) -> Audio:
     """Decode a wav file."""
     path = folder / "file"
@@ -82,8 +93,11 @@ def refusal(decoder: Decoder, folder: Path) -> tuple[int, str, str]:
     "hang",
     ["while True: time.sleep(60)", "while True: pass", "os.kill(os.getpid(), signal.SIGSTOP)", "signal.pause()"],
 )
-def test_a_decoder_that_hangs_is_killed(hang: str, decoder: MakeDecoder, tmp_path: Path) -> None:
+def test_a_decoder_that_hangs_is_killed(
+    hang: str, decoder: MakeDecoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whether it sleeps, works or is stopped, it is gone at the timeout; the process that waits for files is not."""
+    monkeypatch.setattr("modellab.server.upload.decoder.GRACE_S", GENEROUS_S)  # it begins with its start
     hanging = decoder(hang, replace(LIMITS, timeout_s=0.3))
     hanging.start()
     assert hanging._forker is not None
@@ -228,7 +242,7 @@ def test_nobody_is_left_when_the_server_ends(tmp_path: Path) -> None:
 _HANG = """
 import os, time
 from modellab.server.upload import decoding
-def hang(order, file, answer):
+def hang(order, parent, file, answer):
     decoding.die_with_parent()
     os.write(answer, b"now")
     time.sleep(600)
@@ -242,10 +256,10 @@ def test_a_closed_decoder_leaves_no_process(decoder: MakeDecoder, tmp_path: Path
     closing = decoder()
     decoded(closing, tmp_path)
     assert closing._forker is not None
-    pid = closing._forker.process.pid
+    process = psutil.Process(closing._forker.process.pid)
     closing.close()
     closing.close()
-    assert not psutil.pid_exists(pid)
+    assert not process.is_running()
 
 
 def test_files_are_decoded_at_once(decoder: MakeDecoder, tmp_path: Path) -> None:
@@ -260,8 +274,12 @@ def test_files_are_decoded_at_once(decoder: MakeDecoder, tmp_path: Path) -> None
             slow.decode(file, "wav")
         answers.append(refused.value.code)
 
+    slow.start()
+    assert slow._forker is not None
+    forker = psutil.Process(slow._forker.process.pid)
     waiting = threading.Thread(target=hang)
     waiting.start()
+    until(forker.children)
     assert decoded(slow, tmp_path, wav(100)).samples.size == 100
     assert waiting.is_alive()
     slow.close()

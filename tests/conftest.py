@@ -1,5 +1,6 @@
 """What tests of several rooms share: examples of properties, facts of scenarios, a clock, and a PostgreSQL."""
 
+import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,6 +13,9 @@ from hypothesis import settings
 from modellab.records.failure import Failure
 from modellab.records.scenario import Call, Footprint, Growth, Partial, Performance, Stream
 
+# Threads of OpenMP that wait for one another burn their cores meanwhile; beside another busy process that takes ten
+# times the work. It is read when torch is imported, here and in every child.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 settings.load_profile("ci")  # examples are the same each time, and may take their time: a busy machine is no fault
 STORY = "the cat sat on the mat while seven old men told long tales of ships that sailed beyond the sea"
 

@@ -29,12 +29,12 @@ class functional:
 
 def install(folder: Path) -> None:
     """Make an environment in a folder, of the packages that are here and liquid-audio with what it lacks."""
-    venv.create(folder, with_pip=True, symlinks=True)
+    venv.create(folder, with_pip=False, symlinks=True)  # pip is lent, too
     python = python_of(folder)
     (site,) = (folder / "lib").glob("python*/site-packages")
     (site / "lent.pth").write_text(f"{sysconfig.get_path('purelib')}\n{Path(__file__).parents[2]}\n")
     for words in (PACKAGES, ("--no-deps", "--ignore-requires-python", LIQUID_AUDIO)):
-        pip = (str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *words)
+        pip = (str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile", *words)
         subprocess.run(pip, check=True, timeout=600, capture_output=True)
     if sys.version_info < (3, 12):
         for path in (site / "liquid_audio").rglob("*.py"):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from idle_plugins import IDLE
 
 ROOT = Path(__file__).parents[2]
 MODEL = ("--model", "whisper-tiny.en", "--backend", "faster-whisper", "--compute-type", "int8", "--limit", "2")
@@ -15,8 +16,9 @@ MODEL = ("--model", "whisper-tiny.en", "--backend", "faster-whisper", "--compute
 def call(*words, cwd=ROOT):
     """Run a command of the project, as no worker of this pytest; give what it printed."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    env["PYTEST_ADDOPTS"] = IDLE
     done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-m", *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=600, check=False
     )
     return done.returncode, done.stdout + done.stderr
 

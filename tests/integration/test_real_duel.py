@@ -47,7 +47,9 @@ def test_a_block_on_real_weights(duel: Duel, tmp_path: Path) -> None:
     assert len(block.rounds) == 2
     assert all(each.base.text and each.base.text == each.candidate.text for each in block.rounds)
     assert all(len(texts) == 1 for texts in block.texts("base").values())
-    assert 1.05 < block.rtf("candidate") / block.rtf("base") < 5  # 1.5, but for whoever else works here
+    assert 1.05 < block.candidate.cpu_s / block.base.cpu_s < 20  # 1.5, and more where others prolong the calls
+    assert block.rtf("base") > 0
+    assert block.rtf("candidate") > 0
     assert (block.base.injected, block.candidate.injected) == ("", "slow:1.5")
     assert {"ctranslate2", "faster-whisper"} <= set(block.base.versions)
     assert min(block.cold_start_s("base"), block.cold_start_s("candidate")) > 0.1
@@ -55,7 +57,7 @@ def test_a_block_on_real_weights(duel: Duel, tmp_path: Path) -> None:
     assert 0.1 < block.base.cpu_s < 1.2 * sum(block.seconds("base"))  # one thread, and of the rounds alone
     assert "folder" not in block.base.options["weights"]
     assert block.machine.fixed_work_before_s
-    assert psutil.Process().children(recursive=True) == before
+    assert set(psutil.Process().children(recursive=True)) <= set(before)
     duels = Duels(tmp_path)
     duels.append(block)
     assert list(duels.blocks()) == [block]

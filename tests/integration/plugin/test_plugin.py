@@ -203,18 +203,18 @@ def test_an_interrupted_run_keeps_what_was_measured(lab):
     lab.teach(
         "import time\nhear = FakeBackend.transcribe\n"
         "def transcribe(self, audios, language=None):\n"
-        "    if Path('heard').exists():\n        time.sleep(60)\n"
+        "    if Path('heard').exists():\n        time.sleep(600)\n"
         "    Path('heard').touch()\n"
         "    return hear(self, audios, language)\n"
         "FakeBackend.transcribe = transcribe"
     )
     command = [sys.executable, "-c", HEEDFUL, "-p", "no:cacheprovider", "--cache-dir", "cache", "-m", "accuracy"]
     with subprocess.Popen(command, cwd=lab.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while len(lab.facts()) < 2 and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == pytest.ExitCode.INTERRUPTED
+        assert process.wait(timeout=60) == pytest.ExitCode.INTERRUPTED
     assert len(utterances(lab.facts())) == 2
     assert lab.description()["sessions"][0]["outcome"] == "partial"
 
@@ -263,7 +263,7 @@ def test_runtimes_that_differ_are_listed(lab):
         "found = r._found\n"
         "r._found = lambda: found() | {'other': point}\n"
     )
-    result = lab.run("-m", "accuracy", "--model", "toy", "--backend", "fake,other", "-k", "same_words")
+    result = lab.run("-m", "accuracy", "--model", "toy", "--backend", "fake,other", "-k", "same_words", apart=True)
     result.assert_outcomes(failed=1, deselected=46)
     result.stdout.fnmatch_lines(
         ["*other:toy:cpu:float32 differs from fake:toy:cpu:float32 on speech:*", "*hallo world*"]
@@ -309,16 +309,18 @@ def test_an_option_that_a_backend_lacks_is_a_usage_error(lab):
     result.stderr.fnmatch_lines([wanted])
 
 
-def test_progress_estimates_what_is_left(lab, tmp_path):
+def test_progress_estimates_what_is_left(lab, tmp_path, monkeypatch, clock):
     """Progress says how many utterances were heard, of how many, and how long the rest may take."""
     from modellab.plugin.progress import Progress
     from modellab.records.store import Store
 
     lab.run("-m", "accuracy", "-k", "word_error_rate", "--model", "toy")
-    said: list[str] = []
-    progress = Progress(Store(tmp_path / "none"), 3, said.append)
+    monkeypatch.setattr("modellab.plugin.progress.MONOTONIC", clock)
+    progress = Progress(Store(tmp_path / "none"), 12, print)
+    assert progress.line() == "modellab: 0 of 12 utterances in 0 s, no estimate yet"
     progress._store = Store(Path(lab.root / "runs" / "latest"))
-    assert progress.line().startswith("modellab: 3 of 3 utterances in 0 s, about 0 s left")
+    clock.move(30)
+    assert progress.line() == "modellab: 3 of 12 utterances in 30 s, about 1 min 30 s left"
 
 
 def test_records_are_json_lines(lab):

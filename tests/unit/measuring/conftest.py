@@ -1,6 +1,7 @@
-"""Utterances on this disk, and a place for records."""
+"""Utterances on this disk, a place for records, and what a model wrote before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import soundfile
 
 from modellab.measuring.accuracy import Place
+from modellab.records.transcripts import FILE, TranscriptCache
 from modellab.speech.audio import SAMPLE_RATE_HZ
 from modellab.speech.utterance import Utterance
 
@@ -32,3 +34,10 @@ def utterance(tmp_path: Path) -> Callable[..., Utterance]:
 def place() -> Place:
     """Where the records of these tests belong."""
     return Place(model="fake:none:cpu:float32", corpus="tones", lane="accuracy", session=2)
+
+
+@pytest.fixture
+def transcripts(tmp_path: Path) -> Iterator[TranscriptCache]:
+    """What a model wrote before: nothing yet."""
+    with closing(TranscriptCache(tmp_path / FILE, "model")) as opened:
+        yield opened

@@ -14,7 +14,7 @@ from modellab.measuring.accuracy import Place, hear
 from modellab.measuring.arranging import Arrangements, Arranger, candidates, shares
 from modellab.measuring.model import Model
 from modellab.records.record import Arrangement, Record
-from modellab.records.transcripts import FILE, TranscriptCache
+from modellab.records.transcripts import TranscriptCache
 from modellab.speech.transcript import Transcript
 from modellab.speech.utterance import Utterance
 from modellab.testing import FakeBackend
@@ -97,13 +97,14 @@ def test_a_choice_that_is_no_option_any_more_is_made_again(
     assert (arranged.replicas, len(arranged.trials)) == (2, 2)
 
 
-def test_what_is_known_needs_no_crew(utterance: MakeUtterance, place: Place, arranger: Any, tmp_path: Path) -> None:
+def test_what_is_known_needs_no_crew(
+    utterance: MakeUtterance, place: Place, arranger: Any, transcripts: TranscriptCache
+) -> None:
     """Transcripts out of the cache take part in no trial, and if all are known nobody is hired."""
-    cache = TranscriptCache(tmp_path / FILE, "model")
     corpus = [utterance(f"u{n}", 0.1 + n / 10) for n in range(4)]
     for each in corpus:
-        cache.keep(each.hear(), "en", Transcript(text="known"))
-    records, arranged = split(list(arranger.hear(corpus, place, 8, cache)))
+        transcripts.keep(each.hear(), "en", Transcript(text="known"))
+    records, arranged = split(list(arranger.hear(corpus, place, 8, transcripts)))
     assert [record.cached for record in records] == [True] * 4
     assert (arranged, arranger.hired) == ([], [])
 

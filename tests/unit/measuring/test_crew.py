@@ -4,14 +4,13 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from modellab.measuring.accuracy import Place
 from modellab.measuring.blueprint import Blueprint
 from modellab.measuring.crew import Crew
-from modellab.records.transcripts import FILE, TranscriptCache
+from modellab.records.transcripts import TranscriptCache
 from modellab.speech.transcript import Transcript
 from modellab.speech.utterance import Utterance
 from modellab.testing import FakeBackend
@@ -76,24 +75,22 @@ def test_a_model_that_cannot_be_loaded_fails_on_all(utterance: MakeUtterance, pl
 
 
 def test_unreadable_audio_and_what_is_known_need_no_replica(
-    utterance: MakeUtterance, place: Place, tmp_path: Path, two: Crew
+    utterance: MakeUtterance, place: Place, transcripts: TranscriptCache, two: Crew
 ) -> None:
     """What cannot be read fails, what the cache knows is recalled, and no process is started for either."""
-    cache = TranscriptCache(tmp_path / FILE, "model")
     known = utterance("known")
-    cache.keep(known.hear(), "en", Transcript(text="recalled"))
-    records = {r.utterance: r for r in two.hear([known, utterance("bad", broken=True)], place, 4, cache=cache)}
+    transcripts.keep(known.hear(), "en", Transcript(text="recalled"))
+    records = {r.utterance: r for r in two.hear([known, utterance("bad", broken=True)], place, 4, cache=transcripts)}
     assert records["known"].cached
     assert records["bad"].failure.stage == "read"
     assert processes(two) == []
 
 
-def test_what_is_heard_is_kept(utterance: MakeUtterance, place: Place, tmp_path: Path, two: Crew) -> None:
+def test_what_is_heard_is_kept(utterance: MakeUtterance, place: Place, transcripts: TranscriptCache, two: Crew) -> None:
     """What replicas write is recalled the next time."""
-    cache = TranscriptCache(tmp_path / FILE, "model")
     corpus = [utterance(name, 0.1 * n) for n, name in enumerate("abc", start=1)]
-    assert not any(record.cached for record in two.hear(corpus, place, 2, cache=cache))
-    assert all(record.cached for record in two.hear(corpus, place, 2, cache=cache))
+    assert not any(record.cached for record in two.hear(corpus, place, 2, cache=transcripts))
+    assert all(record.cached for record in two.hear(corpus, place, 2, cache=transcripts))
 
 
 def test_who_stops_listening_waits_for_nobody(utterance: MakeUtterance, place: Place) -> None:

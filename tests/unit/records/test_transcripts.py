@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -64,15 +65,15 @@ def test_what_is_kept_outlives_the_process(cache: TranscriptCache, path: Path) -
     cache.keep(sound(), "en", WRITTEN)
     cache.close()
     cache.close()
-    assert TranscriptCache(path, "model-a").recall(sound(), "en") == WRITTEN
+    with closing(TranscriptCache(path, "model-a")) as again:
+        assert again.recall(sound(), "en") == WRITTEN
 
 
 @pytest.mark.parametrize("content", [b"not a database" * 100, b""], ids=["garbage", "empty"])
-def test_a_broken_file_recalls_nothing_and_harms_nothing(path: Path, content: bytes) -> None:
+def test_a_broken_file_recalls_nothing_and_harms_nothing(cache: TranscriptCache, path: Path, content: bytes) -> None:
     """A file that is no database costs time only: nothing is recalled, and keeping does not raise."""
     path.parent.mkdir()
     path.write_bytes(content)
-    cache = TranscriptCache(path, "model-a")
     assert cache.recall(sound(), "en") is None
     cache.keep(sound(), "en", WRITTEN)
 
@@ -114,10 +115,9 @@ def _keep(path: Path, writer: int) -> None:
     cache.close()
 
 
-def test_processes_write_side_by_side(path: Path) -> None:
+def test_processes_write_side_by_side(cache: TranscriptCache, path: Path) -> None:
     """What several processes keep at once is all there."""
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         list(pool.map(_keep, [path] * 4, range(4)))
-    cache = TranscriptCache(path, "model-a")
     known = [cache.recall(sound(n / 100 + w / 1000), "en") for w in range(4) for n in range(50)]
     assert [each and each.text for each in known] == [f"{w}-{n}" for w in range(4) for n in range(50)]

@@ -53,6 +53,7 @@ class Worker:
         cwd: the folder it runs in; None for this process's.
         log: the file to which whatever it prints is added; None keeps only the last lines, for errors.
         limit_s: how long one answer may take, in seconds; who takes longer is ended.
+        load_limit_s: how long it may take to start, and to load; None for `limit_s`.
         import_s: seconds that importing the runtime took; None before `load`.
         load_s: seconds that loading the backend took, the last time; None before `load`.
         versions: of its Python, and of every package in its environment; empty before `load`.
@@ -64,6 +65,7 @@ class Worker:
     cwd: Path | None = None
     log: Path | None = None
     limit_s: float = LIMIT_S
+    load_limit_s: float | None = None
     import_s: float | None = field(default=None, init=False)
     load_s: float | None = field(default=None, init=False)
     versions: Mapping[str, str] = field(default_factory=dict, init=False)
@@ -199,7 +201,7 @@ class Worker:
             words = f"cannot start a worker with {self._interpreter}: {error}"
             raise WorkerFailed(words, stage="start", kind=type(error).__name__) from error
         with self._watching(child, "start"):
-            self._hello = hello = Hello.read(child.channel.receive(MONOTONIC() + self.limit_s))
+            self._hello = hello = Hello.read(child.channel.receive(MONOTONIC() + self._limit_s("start")))
             if hello.protocol not in SPOKEN:
                 raise self._other_protocol(hello, "start")
         self._watch = OomWatch.over(hello.pid)
@@ -244,7 +246,7 @@ class Worker:
             if child is None:
                 raise WorkerFailed(f"{self._name()} has no process: load() comes first", stage=stage, kind="NotLoaded")
             with self._watching(child, stage):
-                deadline = MONOTONIC() + self.limit_s
+                deadline = MONOTONIC() + self._limit_s(stage)
                 child.channel.send(request, deadline)
                 while "part" in (answer := child.channel.receive(deadline)).header and tell:
                     tell(read_segment(answer.header["part"]))
@@ -263,12 +265,17 @@ class Worker:
             raise self._failure(child, stage) from None
         except TimeoutError:
             child.dump()
-            raise self._failure(child, stage, "TimeoutExpired", f"gave no answer within {self.limit_s:g} s") from None
+            words = f"gave no answer within {self._limit_s(stage):g} s"
+            raise self._failure(child, stage, "TimeoutExpired", words) from None
         except BadFrame as error:
             raise self._failure(child, stage, "BadFrame", f"answered nonsense: {error}") from None
         except BaseException:
             self._bury(child, 0)
             raise
+
+    def _limit_s(self, stage: str) -> float:
+        loads = stage in {"start", "load"}
+        return self.load_limit_s if loads and self.load_limit_s is not None else self.limit_s
 
     def _failure(self, child: Child, stage: str, kind: str = "", words: str = "") -> WorkerFailed:
         """End the child, at once where it is at fault, and give what to raise."""

@@ -99,6 +99,8 @@ class PoolSettings(Part):
     """How many requests may wait for one model."""
     wait_s: PositiveFloat = 60.0
     """How long a request may wait for its model, in seconds."""
+    load_s: PositiveFloat = 600.0
+    """How long a model may take to load, in seconds."""
     transcribe_s: PositiveFloat = 600.0
     """How long one transcription may take, in seconds."""
 

@@ -193,8 +193,12 @@ class Listeners:
 
     def _team(self, spec: ModelSpec) -> Team:
         blueprint = self.roster.blueprint(spec, self._threads)
-        limit_s = self.settings.transcribe_s
-        return Team([Worker(blueprint=blueprint, limit_s=limit_s) for _ in range(self._replicas)])
+        own = self.settings
+
+        def worker() -> Worker:
+            return Worker(blueprint=blueprint, limit_s=own.transcribe_s, load_limit_s=own.load_s)
+
+        return Team([worker() for _ in range(self._replicas)])
 
 
 def _specs(definitions: Definitions, served: tuple[str, ...]) -> tuple[ModelSpec, ...]:

@@ -447,6 +447,16 @@ def test_a_hang_is_an_error(make: MakeWorker) -> None:
     assert not kernel_lists(pid)
 
 
+def test_a_load_may_take_longer_than_an_answer(make: MakeWorker, speaker: Any) -> None:
+    """A short limit on answers ends no load; the load has its own, and the error says that one."""
+    with make(limit_s=0.001, load_limit_s=60.0) as made:
+        assert made.alive
+    made = make(python=speaker("say(HELLO); time.sleep(60)"), load_limit_s=1.0)
+    with pytest.raises(WorkerFailed, match=r"no answer within 1 s when asked to (load|start)"):
+        made.load()
+    assert not made.alive
+
+
 def test_a_worker_that_does_not_read_is_an_error(make: MakeWorker, speaker: Any) -> None:
     """A process that does not take a large batch in time is ended."""
     made = make(python=speaker("say(HELLO); say(LOADED); time.sleep(60)"))

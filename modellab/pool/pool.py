@@ -20,6 +20,7 @@ from modellab.pool.ticket import Ticket
 MAX_WAITING = 64
 TIMEOUT_S = 60.0
 DRAIN_S = 30.0
+_AGAIN_S = 1.0
 SHORTEST_RETRY_S = 1.0
 
 Job: TypeAlias = Callable[[], None]
@@ -157,10 +158,9 @@ class Pool(Generic[HostedT]):
                 self._refuse(ticket, _closed())
         with self._changing():
             in_time = self._changed.wait_for(lambda: not self._slots, timeout_s)
-            for slot in self._slots.values():
-                self._force(slot)
-        with self._changed:
-            self._changed.wait_for(lambda: not self._slots, DRAIN_S)
+        for _ in range(round(DRAIN_S / _AGAIN_S)):
+            if self._forced(_AGAIN_S):  # a load that had not begun could not be closed, and goes on
+                break
         return in_time
 
     def holding(self) -> Holding:
@@ -318,6 +318,14 @@ class Pool(Generic[HostedT]):
         if slot.stage != "closing":
             slot.stage = "closing"
             self._jobs.append(partial(self._close, slot))
+
+    def _forced(self, timeout_s: float) -> bool:
+        """Have all models closed; say whether that is done in time."""
+        with self._changing():
+            for slot in self._slots.values():
+                self._force(slot)
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._slots, timeout_s)
 
     def _force(self, slot: Slot[HostedT]) -> None:
         """Have a model closed though it is used, or is being loaded: then its load fails."""

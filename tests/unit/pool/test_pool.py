@@ -44,10 +44,14 @@ def of(ram_bytes: int, vram_bytes: int = 0) -> Size:
 
 @dataclass(eq=False)
 class Model:
-    """A hosted model without a process; a `gate` keeps its load from ending, an `error` from succeeding."""
+    """A hosted model without a process; a `gate` keeps its load from ending, an `error` from succeeding.
+
+    What is closed before its `prelude` is over loads all the same.
+    """
 
     key: str
     ram_bytes: int | None = 1
+    prelude: threading.Event | None = None
     gate: threading.Event | None = None
     error: Exception | None = None
     alive: bool = False
@@ -56,6 +60,9 @@ class Model:
 
     def load(self) -> None:
         """Wait for the gate, then live or fail."""
+        if self.prelude:
+            assert self.prelude.wait(SOON_S)
+            self.error, self.gate = None, threading.Event()
         if self.gate:
             assert self.gate.wait(SOON_S)
         if self.error:
@@ -586,6 +593,23 @@ def test_draining_forces_what_is_not_given_back(pool_of, shop) -> None:
     assert held(pool) == []
     assert not any(model.alive for model in shop.made)
     pool.release(borrowed)
+    pool.release(loading)
+
+
+def test_draining_ends_also_what_could_not_be_closed_at_once(pool_of, shop) -> None:
+    """What was closed before its load had begun is closed again, so that nobody waits for the end of that load."""
+    begin = threading.Event()
+    shop.sell("late", prelude=begin)
+    pool = pool_of(threads=True)
+    loading = pool.ask("late")
+    until(lambda: shop.made and pool._slots["late"].hosted is not None)
+    drain = threading.Thread(target=lambda: pool.drain(0), daemon=True)
+    drain.start()
+    until(lambda: shop.made[0].closes)
+    begin.set()
+    drain.join(SOON_S)
+    assert (drain.is_alive(), held(pool)) == (False, [])
+    assert shop.made[0].closes >= 3, "its load went on to its end"
     pool.release(loading)
 
 

@@ -14,6 +14,7 @@ import pytest
 import structlog
 from pydantic import TypeAdapter
 
+import modellab.server
 from modellab.cli import main
 from modellab.records.environment import Environment
 from modellab.records.run import Run
@@ -187,6 +188,7 @@ def test_folders_that_cannot_be_used(said: Said) -> None:
 @pytest.mark.parametrize("words", [["serve"], ["server", "config"], ["server", "gc"], ["server", "keys", "list"]])
 def test_a_missing_package_is_named(said: Said, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
     """Without the extra, each command says what to install."""
+    monkeypatch.setattr(modellab, "server", modellab.server)  # which is another one once it is imported again
     for name in [name for name in sys.modules if name.startswith("modellab.server")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pydantic_settings", None)

@@ -19,6 +19,7 @@ from modellab.speech.utterance import Corpus
 
 LATE = 0.05  # of the bound: a schedule missed by more is not the one that was asked for
 OVERLOAD, LEAST = 1.2, 0.1  # of what the replicas could do if nobody ever waited for them
+AT_ONCE_S = 0.001  # requests that all come within this time come at once: no rate is higher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ class Server:
             yield (found := self.at(rate, next(turns)))
             kept = found.kept
             good, bad, broken = (rate, bad, broken) if kept else (good, rate, True)
-            if not broken and bad <= (1 + self.tolerance) * good:
+            if not broken and bad <= (1 + self.tolerance) * good and self.target.requests > AT_ONCE_S * good:
                 bad *= 2  # nobody has seen it broken
         while good >= least:
             yield (found := self.at(good, next(turns), confirming=True))

@@ -1,6 +1,7 @@
 """Server: arrivals by chance, the highest rate that keeps a bound, and schedules that cannot be held."""
 
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
@@ -56,6 +57,17 @@ def test_the_rate_that_is_found_lies_below_what_replicas_can_do(ensemble, corpus
     assert 64 / 20 <= found[-1].setting["rate_per_s"] < 1.5 / 0.02
     assert any(not performance.kept for performance in found[1:])
     assert len({performance.setting["seed"] for performance in found[1:]}) == len(found) - 1
+
+
+def test_where_no_rate_is_too_high_the_search_ends(ensemble, corpus, monkeypatch):
+    """A bound that is kept though all requests come at once is kept at any rate: that one is confirmed."""
+    monkeypatch.setattr(module, "opened", by_the_book)
+    target = Target(bound_s=60.0, quantile=0.9, requests=64)
+    with ensemble() as one:
+        found = list(islice(Server(ensemble=one, corpus=corpus, target=target, tolerance=0.3).search(), 100))
+    assert found[-1].setting["confirming"] is True
+    assert all(performance.kept for performance in found[1:])
+    assert 64 / 0.001 <= found[-1].setting["rate_per_s"] < 1e6
 
 
 def test_a_model_that_always_fails_has_no_rate(ensemble, corpus):
